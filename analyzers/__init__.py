@@ -1,0 +1,1 @@
+"""The analyzers: plain classes without Ray or HTTP. ``catalogue`` names them all, ``host`` runs one."""

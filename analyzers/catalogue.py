@@ -1,0 +1,63 @@
+"""Every analyzer there is, in document order. A new one adds its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from analyzers.base import AnyAnalyzer
+from schema.errors import RetiredAnalyzer, UnknownAnalyzer
+
+CATALOGUE: tuple[type[AnyAnalyzer], ...] = ()
+"""Document order; an analyzer stands behind all that it comes ``after``."""
+
+RETIRED: dict[str, str] = {
+    "auroracap": "video_llava",
+    "vid2seq": "video_llava",
+    "face_detection": "eye_tracking",
+    "emotion_detection": "speech_emotion",
+    "facial_details": "eye_tracking",
+    "depth_estimation": "background_segmentation",
+    "temporal_consistency": "temporal_flow",
+}
+"""Names that earlier systems had, and what replaced them."""
+
+_BY_NAME: dict[str, type[AnyAnalyzer]] = {cls.name: cls for cls in CATALOGUE}
+
+
+def names() -> tuple[str, ...]:
+    """All names in document order."""
+    return tuple(_BY_NAME)
+
+
+def analyzer_class(name: str) -> type[AnyAnalyzer]:
+    """The class with this name.
+
+    Raises:
+        RetiredAnalyzer: Earlier systems had it; the text says what replaced it.
+        UnknownAnalyzer: There never was one; the text names those there are.
+    """
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if name in RETIRED:
+        raise RetiredAnalyzer(
+            f"{name!r} is retired; {RETIRED[name]!r} replaced it", f"Ask for {RETIRED[name]!r} instead."
+        )
+    raise UnknownAnalyzer(f"there is no analyzer {name!r}; there are: {', '.join(_BY_NAME)}")
+
+
+def closure(requested: Iterable[str], available: Iterable[str] | None = None) -> tuple[str, ...]:
+    """The requested analyzers and all they come ``after``, in document order.
+
+    Args:
+        requested: Names; an unknown one raises as in ``analyzer_class``.
+        available: Names that may be brought in as dependencies; all when left out.
+    """
+    allowed = set(names() if available is None else available)
+    wanted: set[str] = set()
+    todo = list(requested)
+    while todo:
+        name = todo.pop()
+        if name not in wanted:
+            wanted.add(name)
+            todo.extend(a for a in analyzer_class(name).after if a in allowed)
+    return tuple(name for name in names() if name in wanted)

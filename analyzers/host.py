@@ -1,0 +1,165 @@
+"""Runs one analyzer: loads it, keeps its settings, checks list in against list out, measures time.
+
+Both the Serve deployment and the local runner hold an analyzer through this class, so both behave alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from analyzers.base import Analyzer, AnyAnalyzer, Context, Unavailable
+from analyzers.catalogue import analyzer_class
+from analyzers.threads import limit_threads
+from media.needs import Needs
+from schema.document import TimelineItem
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a host says about its analyzer.
+
+    Attributes:
+        name: Of the analyzer.
+        version: Of the analyzer.
+        state: ``ready``, or ``unavailable`` with code, reason and remedy.
+        needs: What to decode for it, under its current config.
+        config: The current settings, complete.
+        deadline_s: Wall seconds it may take.
+        models: Ids in the weights manifest.
+        device: Where it runs.
+    """
+
+    name: str
+    version: str
+    state: Literal["ready", "unavailable"]
+    needs: Needs
+    config: dict[str, Any]
+    deadline_s: float
+    models: tuple[str, ...]
+    device: str
+    code: str = ""
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Time inside the analyzer, in milliseconds."""
+
+    run_ms: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Observations, one per chunk in order, and what they cost."""
+
+    observations: list[Any]
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """A result as JSON types, with what it adds to time line and summary."""
+
+    result: dict[str, Any]
+    timeline: list[TimelineItem]
+    headline: str | None
+    cost: Cost
+
+
+class AnalyzerHost:
+    """Holds one analyzer of the catalogue.
+
+    Args:
+        name: Of the analyzer.
+        config: Settings; the analyzer's defaults where left out.
+        threads: Threads its libraries may use in this process.
+
+    Raises:
+        UnknownAnalyzer: No analyzer has this name.
+        pydantic.ValidationError: The settings are out of bounds.
+    """
+
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None, threads: int = 1) -> None:
+        self._cls = analyzer_class(name)
+        self._threads = threads
+        self._unavailable: Unavailable | None = None
+        self._analyzer: AnyAnalyzer = self._cls(self._cls.Config.model_validate(dict(config or {})))
+        self._load()
+
+    def _load(self) -> None:
+        limit_threads(self._threads)
+        self._unavailable = None
+        try:
+            self._analyzer.load()
+        except Unavailable as error:
+            self._unavailable = error
+        limit_threads(self._threads)
+
+    def configure(self, config: Mapping[str, Any] | None) -> None:
+        """Takes new settings; loads again only when a field of ``load_fields`` changed."""
+        new = self._cls.Config.model_validate(dict(config or {}))
+        old = self._analyzer.config
+        self._analyzer.config = new
+        changed = {f for f in type(new).model_fields if getattr(new, f) != getattr(old, f)}
+        if changed & self._cls.load_fields:
+            self._load()
+
+    def describe(self) -> Description:
+        """The analyzer's declaration under its current settings."""
+        lost = self._unavailable
+        return Description(
+            name=self._cls.name,
+            version=self._cls.version,
+            state="unavailable" if lost else "ready",
+            needs=self._analyzer.needs(),
+            config=self._analyzer.config.model_dump(mode="json"),
+            deadline_s=self._analyzer.config.deadline_s,
+            models=self._cls.models,
+            device="cpu",
+            code=lost.code if lost else "",
+            reason=lost.reason if lost else "",
+            remedy=lost.remedy if lost else "",
+        )
+
+    def observe(self, chunks: Sequence[Any]) -> Observed:
+        """One observation per chunk, in order.
+
+        Raises:
+            RuntimeError: The analyzer gave another number of observations than it got chunks.
+        """
+        watch = _Watch()
+        observations = self._ready().observe(chunks)
+        if len(observations) != len(chunks):
+            raise RuntimeError(
+                f"{self._cls.name}.observe got {len(chunks)} chunks and gave {len(observations)} observations"
+            )
+        return Observed(observations, watch.cost())
+
+    def conclude(self, observations: Sequence[Any], context: Context) -> Concluded:
+        """The analyzer's result over the whole clip."""
+        watch = _Watch()
+        analyzer = self._ready()
+        result = analyzer.conclude(observations, context)
+        timeline = sorted(analyzer.timeline(result), key=lambda item: (item.start_time, item.end_time))
+        return Concluded(result.model_dump(mode="json"), timeline, analyzer.headline(result), watch.cost())
+
+    def _ready(self) -> Analyzer[Any, Any, Any, Any]:
+        if self._unavailable:
+            raise self._unavailable
+        return self._analyzer
+
+
+class _Watch:
+    """Wall and thread time from its making on."""
+
+    def __init__(self) -> None:
+        self._wall_s = time.perf_counter()
+        self._cpu_s = time.thread_time()
+
+    def cost(self) -> Cost:
+        return Cost(1000.0 * (time.perf_counter() - self._wall_s), 1000.0 * (time.thread_time() - self._cpu_s))

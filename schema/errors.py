@@ -1,0 +1,182 @@
+"""The error tree. Each class carries its stable code and HTTP status; the text is for the client, not for the log.
+
+Every error survives pickling (Ray sends them between processes): all constructor arguments reach ``Exception``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from schema.base import Model
+
+
+class ErrorBody(Model):
+    """What a client gets for every error, whatever its cause."""
+
+    status: str = "error"
+    code: str
+    """Stable and listed in the documentation; programs branch on this, not on the text."""
+    error: str
+    """Short text."""
+    details: str
+    """What was found, and what is allowed."""
+    retry_possible: bool
+    suggested_action: str
+    id: str | None = None
+    """The request's job id, once it has one."""
+
+
+class AnalyzerSystemError(Exception):
+    """Root of every error this system raises on purpose.
+
+    Args:
+        details: What was found, and what is allowed. Shown to the client.
+        action: Remedy; the class's own when left out.
+    """
+
+    code: ClassVar[str] = "internal"
+    http_status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    retry_possible: ClassVar[bool] = False
+    default_action: ClassVar[str] = "Look at the server's log for this id; report it if it happens again."
+
+    def __init__(self, details: str, action: str | None = None) -> None:
+        super().__init__(details, action)
+        self.details = details
+        self.action = action or self.default_action
+
+    def __str__(self) -> str:
+        return self.details
+
+    def body(self, request_id: str | None = None) -> ErrorBody:
+        """The client's view of this error."""
+        return ErrorBody(
+            code=self.code,
+            error=self.title,
+            details=self.details,
+            retry_possible=self.retry_possible,
+            suggested_action=self.action,
+            id=request_id,
+        )
+
+
+class InvalidRequest(AnalyzerSystemError):
+    """The request does not have the documented form."""
+
+    code, http_status, title = "invalid_request", 422, "The request is not valid"
+    default_action = "Compare the request with /docs and send it again."
+
+
+class UnknownAnalyzer(AnalyzerSystemError):
+    """An analyzer was asked for that does not exist."""
+
+    code, http_status, title = "unknown_analyzer", 422, "Unknown analyzer"
+    default_action = "GET /analyzers lists the names."
+
+
+class RetiredAnalyzer(AnalyzerSystemError):
+    """An analyzer was asked for that earlier systems had and this one replaced."""
+
+    code, http_status, title = "retired_analyzer", 422, "Retired analyzer"
+    default_action = "Ask for its replacement; GET /analyzers lists the names."
+
+
+class PathNotAllowed(AnalyzerSystemError):
+    """The path lies outside the configured roots, also after links are resolved."""
+
+    code, http_status, title = "path_not_allowed", 403, "Path not allowed"
+    default_action = "Put the video below one of the configured roots, or upload it."
+
+
+class FileMissing(AnalyzerSystemError):
+    """There is no such file."""
+
+    code, http_status, title = "file_not_found", 404, "File not found"
+    default_action = "Check the path on the server; paths are resolved there, not on the client."
+
+
+class NotAVideo(AnalyzerSystemError):
+    """The bytes are no video or sound that may be opened."""
+
+    code, http_status, title = "not_a_video", 422, "Not a video"
+    default_action = "Send a video or sound file, for instance MP4, MOV, WebM, MKV, GIF, MP3 or WAV."
+
+
+class TooLarge(AnalyzerSystemError):
+    """Bytes, pixels or streams over the limit."""
+
+    code, http_status, title = "too_large", 413, "Too large"
+    default_action = "Send a smaller file or picture size; the limits are in serve_config.yaml."
+
+
+class TooLong(AnalyzerSystemError):
+    """The video lasts longer than the limit."""
+
+    code, http_status, title = "too_long", 422, "Too long"
+    default_action = "Cut the video; the limit is in serve_config.yaml."
+
+
+class UnsupportedCodec(AnalyzerSystemError):
+    """The container opens, but no decoder here reads its streams."""
+
+    code, http_status, title = "unsupported_codec", 415, "Unsupported codec"
+    default_action = "Re-encode the video as H.264 with AAC."
+
+
+class Overloaded(AnalyzerSystemError):
+    """As many videos as allowed are in work already."""
+
+    code, http_status, title, retry_possible = "overloaded", 429, "Too many requests in work", True
+    default_action = "Try again after the seconds named in Retry-After."
+
+
+class NotFound(AnalyzerSystemError):
+    """No job or document has this id."""
+
+    code, http_status, title = "not_found", 404, "Not found"
+    default_action = "Check the id; documents live as long as the data folder keeps them."
+
+
+class RequestTimeout(AnalyzerSystemError):
+    """The work did not end within its time."""
+
+    code, http_status, title, retry_possible = "timeout", 504, "Out of time", True
+    default_action = "Try again when the server is less busy, or raise the deadline in the configuration."
+
+
+class Cancelled(AnalyzerSystemError):
+    """The client went away or asked to stop."""
+
+    code, http_status, title, retry_possible = "cancelled", 499, "Cancelled", True
+    default_action = "Send the request again."
+
+
+class DecodeFailed(AnalyzerSystemError):
+    """The container opened, yet not one frame or sample came out."""
+
+    code, http_status, title = "decode_failed", 422, "The video could not be decoded"
+    default_action = "Play the file to the end in a video player; export it again if that fails too."
+
+
+class InternalError(AnalyzerSystemError):
+    """A fault of ours. The details never hold a stack trace; the log does."""
+
+
+ALL_ERRORS: tuple[type[AnalyzerSystemError], ...] = (
+    InvalidRequest,
+    UnknownAnalyzer,
+    RetiredAnalyzer,
+    PathNotAllowed,
+    FileMissing,
+    NotAVideo,
+    TooLarge,
+    TooLong,
+    UnsupportedCodec,
+    Overloaded,
+    NotFound,
+    RequestTimeout,
+    Cancelled,
+    DecodeFailed,
+    InternalError,
+)
+"""Every error that can reach a client; the documentation and the contract tests run over it."""
