@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from analyzers.base import Analyzer, AnyAnalyzer, Context, Unavailable
+from analyzers.base import Analyzer, AnyAnalyzer, Context, NotApplicable, Unavailable
 from analyzers.catalogue import analyzer_class
 from analyzers.threads import limit_threads
 from media.needs import Needs
@@ -68,6 +68,17 @@ class Concluded:
     result: dict[str, Any]
     timeline: list[TimelineItem]
     headline: str | None
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The analyzer has no result and says why: it is no fault."""
+
+    status: Literal["not_applicable", "unavailable"]
+    code: str
+    reason: str
+    remedy: str
     cost: Cost
 
 
@@ -140,11 +151,16 @@ class AnalyzerHost:
             )
         return Observed(observations, watch.cost())
 
-    def conclude(self, observations: Sequence[Any], context: Context) -> Concluded:
-        """The analyzer's result over the whole clip."""
+    def conclude(self, observations: Sequence[Any], context: Context) -> Concluded | Refused:
+        """The analyzer's result over the whole clip, or why there is none."""
         watch = _Watch()
-        analyzer = self._ready()
-        result = analyzer.conclude(observations, context)
+        try:
+            analyzer = self._ready()
+            result = analyzer.conclude(observations, context)
+        except NotApplicable as error:
+            return Refused("not_applicable", error.code, error.reason, "Nothing to mend.", watch.cost())
+        except Unavailable as error:
+            return Refused("unavailable", error.code, error.reason, error.remedy, watch.cost())
         timeline = sorted(analyzer.timeline(result), key=lambda item: (item.start_time, item.end_time))
         return Concluded(result.model_dump(mode="json"), timeline, analyzer.headline(result), watch.cost())
 

@@ -1,0 +1,58 @@
+"""The deployment of one analyzer. All analyzers share this class; each is deployed under its own name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from ray import serve
+
+from analyzers.base import Context
+from analyzers.host import AnalyzerHost, Concluded, Description, Observed, Refused
+from media.types import AudioChunk, AudioClip, ChunkHeader, FrameBatch, FrameChunk
+
+T = TypeVar("T")
+
+MAX_ONGOING = 8
+"""Calls a replica holds at once. One computes, the others wait beside it with their pictures already at hand; above
+that the router keeps them. ``describe`` never waits behind a computation."""
+
+
+@serve.deployment(max_ongoing_requests=MAX_ONGOING, graceful_shutdown_timeout_s=60.0)
+class AnalyzerDeployment:
+    """Serves one analyzer of the catalogue.
+
+    Args:
+        name: Of the analyzer.
+        threads: Threads its libraries may use.
+    """
+
+    def __init__(self, name: str, threads: int = 1) -> None:
+        self._host = AnalyzerHost(name, threads=threads)
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+
+    async def reconfigure(self, user_config: dict[str, Any] | None) -> None:
+        """New settings from ``serve deploy``, without a restart; Serve calls it after the constructor too."""
+        await self._in_turn(lambda: self._host.configure(user_config))
+
+    async def describe(self) -> Description:
+        """The analyzer's declaration under its current settings; answers while a chunk is computed."""
+        return self._host.describe()
+
+    async def observe_frames(self, header: ChunkHeader, *batches: FrameBatch) -> Observed:
+        """One observation from one chunk of pictures; the batches in the order of the analyzer's needs."""
+        chunk = FrameChunk(header.index, header.start_s, header.end_s, batches)
+        return await self._in_turn(lambda: self._host.observe([chunk]))
+
+    async def observe_audio(self, *clips: AudioClip) -> Observed:
+        """One observation from the whole sound track; the clips in the order of the analyzer's needs."""
+        return await self._in_turn(lambda: self._host.observe([AudioChunk(clips)]))
+
+    async def conclude(self, observations: list[Any], context: Context) -> Concluded | Refused:
+        """The result over the whole clip from all observations in the order of time."""
+        return await self._in_turn(lambda: self._host.conclude(observations, context))
+
+    async def _in_turn(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
