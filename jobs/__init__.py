@@ -1,0 +1,1 @@
+"""Jobs and their results: what is in work, and what was written."""

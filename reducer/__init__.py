@@ -1,0 +1,1 @@
+"""From the analyzers' outcomes to one analysis document. Pure: no Ray, no files, no clock of its own."""

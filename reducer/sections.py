@@ -1,0 +1,190 @@
+"""One analyzer's outcome as a section of the document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from analyzers.base import AnalyzerResult, Context
+from analyzers.catalogue import analyzer_class
+from analyzers.host import Concluded, Cost, Description, Observed, Refused
+from schema.document import Coverage, Provenance, Section, SectionError, SectionStatus, TimelineItem, VideoFacts
+
+RESTART_REMEDY = "Send the request again; if it happens again, look for this analyzer's name in the server's log."
+
+
+@dataclass
+class Tally:
+    """What is known about one analyzer's run so far; one per analyzer and request.
+
+    Attributes:
+        description: The analyzer's declaration.
+        planned: Chunks it should see.
+        observations: By chunk index.
+        failures: Spans in seconds of chunks that failed, with the reason.
+        queued_ms: Time that its calls waited.
+        run_ms: Time inside the analyzer.
+        cpu_ms: Processor time inside the analyzer.
+        timed_out: Its deadline passed.
+        input_error: Its input (the sound, the pictures) broke off or never came, and why.
+    """
+
+    description: Description
+    planned: int = 0
+    observations: dict[int, Any] = field(default_factory=dict)
+    failures: list[tuple[float, float, str]] = field(default_factory=list)
+    queued_ms: float = 0.0
+    run_ms: float = 0.0
+    cpu_ms: float = 0.0
+    timed_out: bool = False
+    input_error: SectionError | None = None
+
+    def add(self, index: int, observed: Observed, wall_ms: float) -> None:
+        """Takes the observation of chunk ``index``, which took ``wall_ms`` to come back."""
+        self.observations[index] = observed.observations[0]
+        self.spend(observed.cost, wall_ms)
+
+    def fail(self, start_s: float, end_s: float, reason: str) -> None:
+        """Notes that the chunk ``[start_s, end_s)`` has no observation, and why."""
+        self.failures.append((start_s, end_s, reason))
+
+    def spend(self, cost: Cost, wall_ms: float) -> None:
+        """Adds a call's time; what it did not run, it waited."""
+        self.run_ms += cost.run_ms
+        self.cpu_ms += cost.cpu_ms
+        self.queued_ms += max(0.0, wall_ms - cost.run_ms)
+
+    @property
+    def done(self) -> int:
+        """Chunks seen or lost."""
+        return len(self.observations) + len(self.failures)
+
+    def in_order(self) -> list[Any]:
+        """The observations in the order of time."""
+        return [self.observations[index] for index in sorted(self.observations)]
+
+    def coverage(self, duration_s: float) -> Coverage | None:
+        """Share of the time line seen; None for an analyzer that observes nothing itself."""
+        if not self.description.needs.frames and not self.description.needs.audio:
+            return None
+        lost_s = sum(min(end, duration_s) - min(start, duration_s) for start, end, _ in self.failures)
+        share = 1.0 - lost_s / duration_s if duration_s > 0.0 and self.observations else 0.0
+        return Coverage(
+            chunks_planned=self.planned,
+            chunks_observed=len(self.observations),
+            chunks_failed=len(self.failures),
+            share=min(1.0, max(0.0, share)),
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A section, what it adds to the time line, and its typed result for those that come after it."""
+
+    section: Section
+    timeline: tuple[TimelineItem, ...] = ()
+    result: AnalyzerResult | None = None
+
+
+def context_for(tally: Tally, video: VideoFacts, outcomes: dict[str, Outcome]) -> Context:
+    """What an analyzer's ``conclude`` may read: facts, gaps, the results it comes after."""
+    after = analyzer_class(tally.description.name).after
+    results = {name: outcome.result for name in after if (outcome := outcomes.get(name)) and outcome.result}
+    missing = {name: _why_missing(outcomes.get(name)) for name in after if name not in results}
+    return Context(video, results, missing, tuple(sorted((start, end) for start, end, _ in tally.failures)))
+
+
+def concluded_outcome(tally: Tally, concluded: Concluded | Refused, video: VideoFacts, requested: bool) -> Outcome:
+    """The outcome of an analyzer that answered."""
+    provenance = _provenance(tally, video)
+    if isinstance(concluded, Refused):
+        error = SectionError(code=concluded.code, reason=concluded.reason, remedy=concluded.remedy)
+        return Outcome(_section(tally, concluded.status, requested, provenance, error))
+    shortfall = _shortfall(tally)
+    section = Section(
+        analyzer=tally.description.name,
+        status="partial" if shortfall else "ok",
+        requested=requested,
+        error=shortfall,
+        headline=concluded.headline,
+        result=concluded.result,
+        provenance=provenance,
+    )
+    typed = analyzer_class(tally.description.name).Result.model_validate(concluded.result)
+    return Outcome(section, tuple(concluded.timeline), typed)
+
+
+def empty_outcome(
+    tally: Tally, status: SectionStatus, error: SectionError, video: VideoFacts, requested: bool
+) -> Outcome:
+    """The outcome of an analyzer without a result."""
+    return Outcome(_section(tally, status, requested, _provenance(tally, video), error))
+
+
+def not_run_outcome(tally: Tally, video: VideoFacts, requested: bool) -> Outcome | None:
+    """The outcome of an analyzer that cannot run on this file or machine; None when it can."""
+    description = tally.description
+    if description.state == "unavailable":
+        error = SectionError(code=description.code, reason=description.reason, remedy=description.remedy)
+        return empty_outcome(tally, "unavailable", error, video, requested)
+    if description.needs.frames and not video.has_video:
+        error = SectionError(code="no_video", reason="The file has no pictures.", remedy="Nothing to mend.")
+        return empty_outcome(tally, "not_applicable", error, video, requested)
+    if description.needs.audio and not video.audio:
+        error = SectionError(code="no_audio", reason="The file has no sound track.", remedy="Nothing to mend.")
+        return empty_outcome(tally, "not_applicable", error, video, requested)
+    return None
+
+
+def starved_outcome(tally: Tally, video: VideoFacts, requested: bool) -> Outcome | None:
+    """The outcome of an analyzer that got not one observation though it needs some; None when it got any."""
+    needs = tally.description.needs
+    if tally.observations or not (needs.frames or needs.audio):
+        return None
+    error = _shortfall(tally) or SectionError(
+        code="no_input", reason="No picture or sound reached it.", remedy="Play the file to the end in a video player."
+    )
+    return empty_outcome(tally, "failed", error, video, requested)
+
+
+def _shortfall(tally: Tally) -> SectionError | None:
+    if tally.timed_out:
+        seen = f"{len(tally.observations)} of {tally.planned} chunks"
+        return SectionError(
+            code="timeout",
+            reason=f"The deadline of {tally.description.deadline_s:g} s passed after {seen}.",
+            remedy=f"Raise deadline_s of {tally.description.name} in the yaml, or try again when the server is less busy.",
+            retry_possible=True,
+        )
+    if tally.failures:
+        reason = f"{len(tally.failures)} of {tally.planned} chunks failed; first: {tally.failures[0][2]}"
+        return SectionError(code="chunks_failed", reason=reason, remedy=RESTART_REMEDY, retry_possible=True)
+    return tally.input_error
+
+
+def _why_missing(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "not deployed"
+    error = outcome.section.error
+    return f"{outcome.section.status}: {error.reason}" if error else outcome.section.status
+
+
+def _section(
+    tally: Tally, status: SectionStatus, requested: bool, provenance: Provenance, error: SectionError
+) -> Section:
+    return Section(
+        analyzer=tally.description.name, status=status, requested=requested, error=error, provenance=provenance
+    )
+
+
+def _provenance(tally: Tally, video: VideoFacts) -> Provenance:
+    return Provenance(
+        analyzer_version=tally.description.version,
+        models=tally.description.models,
+        config=tally.description.config,
+        device=tally.description.device,
+        queued_ms=round(tally.queued_ms, 3),
+        run_ms=round(tally.run_ms, 3),
+        cpu_ms=round(tally.cpu_ms, 3),
+        coverage=tally.coverage(video.duration_s),
+    )

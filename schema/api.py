@@ -1,0 +1,104 @@
+"""Requests and answers of the HTTP interface."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from schema.base import Model
+
+
+class AnalyzeRequest(Model):
+    """Body of ``POST /analyze`` as JSON."""
+
+    video_path: Annotated[str, Field(min_length=1, max_length=4096)]
+    """A file on the server below one of its roots; relative paths are looked up in each root."""
+    analyzers: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)] | None = None
+    """Names from ``GET /analyzers``; all deployed ones when left out. What they depend on is run too."""
+
+
+class AnalyzeResponse(Model):
+    """Answer of ``POST /analyze``; the document itself is in ``results_file`` and at ``/jobs/{id}/document``."""
+
+    id: str
+    status: Literal["ok", "partial", "failed"]
+    video_path: str
+    processing_time: float
+    """Wall seconds from admission to the written document."""
+    realtime_factor: float
+    """``processing_time`` over the video's length."""
+    successful_analyzers: int
+    """Sections with a result."""
+    total_analyzers: int
+    """Sections in the document."""
+    results_file: str
+    error: str | None = None
+    """What is missing, in one line; null when nothing is."""
+
+
+class GpuMemory(Model):
+    """Memory of the first GPU."""
+
+    used_mb: int
+    total_mb: int
+    utilization: float
+    """Used over total, in [0, 1]."""
+
+
+class GpuHealth(Model):
+    """The first GPU of the ingress's machine."""
+
+    gpu_available: bool
+    gpu_name: str | None = None
+    gpu_memory: GpuMemory | None = None
+
+
+class HealthResponse(Model):
+    """Answer of ``GET /health``."""
+
+    status: Literal["healthy", "degraded", "unhealthy"]
+    """``degraded``: some analyzers cannot work; ``unhealthy``: none can."""
+    timestamp: datetime
+    gpu: GpuHealth
+    active_analyzers: int
+    """Analyzers that are ready."""
+    parallelization: Literal["ray_serve"] = "ray_serve"
+    videos_in_work: int
+    analyzers: dict[str, str]
+    """Per analyzer: ``ready``, ``unavailable: why`` or ``unreachable``."""
+
+
+class LiveResponse(Model):
+    """Answer of the probes."""
+
+    status: Literal["live", "ready", "not_ready"]
+
+
+class AnalyzerInfo(Model):
+    """One row of ``GET /analyzers``."""
+
+    name: str
+    title: str
+    version: str
+    state: str
+    """``ready``, ``unavailable`` or ``unreachable``."""
+    reason: str | None = None
+    remedy: str | None = None
+    after: tuple[str, ...]
+    need: str
+    """What is decoded for it under its current settings, in words."""
+    models: tuple[str, ...]
+    config: dict[str, Any]
+    """Its current settings."""
+    config_schema: dict[str, Any]
+    result_schema: dict[str, Any]
+
+
+class AnalyzersResponse(Model):
+    """Answer of ``GET /analyzers``."""
+
+    analyzers: tuple[AnalyzerInfo, ...]
+    retired: dict[str, str]
+    """Names that earlier systems had, with what replaced them."""
