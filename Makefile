@@ -1,0 +1,74 @@
+# Needs make and a Python 3.10-3.12, nothing else; everything is installed into $(VENV).
+
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
+FAST := not ray and not slow
+
+# The stamps live inside the environment, so that they go with it.
+HAS_RUN := $(VENV)/.has-run
+HAS_DEV := $(VENV)/.has-dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run setup test test-fast lint format typecheck bench accuracy clean clean-all
+
+help:  ## this list
+	@echo "make run      start the CPU profile, analyse a sample video, print a summary"
+	@echo "make test     set up and run all tests"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "  %-11s %s\n", $$1, $$2}'
+	@echo
+	@echo "  PYTHON=/path/to/python   the Python to use (3.10-3.12)      VENV=.venv   where to install"
+	@echo "  ARGS='-k camera'         more arguments for pytest"
+
+run: $(HAS_RUN)  ## analyse a sample video end to end (installs what the service needs)
+	$(PY) -m ops.demo
+
+setup: $(HAS_DEV)  ## create the environment with all tools for development
+
+test: $(HAS_DEV)  ## all tests
+	$(PY) -m pytest $(ARGS)
+
+test-fast: $(HAS_DEV)  ## the tests without Ray and without slow ones, under 2 minutes
+	$(PY) -m pytest -m "$(FAST)" $(ARGS)
+
+lint: $(HAS_DEV)  ## ruff: rules and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: $(HAS_DEV)  ## let ruff mend what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+typecheck: $(HAS_DEV)  ## mypy, strict
+	$(PY) -m mypy
+
+bench: $(HAS_DEV)  ## speed and memory against bare decoding and against one reader per analyzer
+	$(PY) -m benchmarks.bench
+
+accuracy: $(HAS_DEV)  ## precision and recall of the analyzers against known truth
+	$(PY) -m benchmarks.accuracy
+
+clean:  ## remove caches and build products
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+clean-all: clean  ## remove the environment, too
+	rm -rf $(VENV) *.egg-info
+
+$(PY):
+	@python=$$(PYTHON="$(PYTHON)" sh ops/find_python.sh) || exit 1; \
+	echo "Creating $(VENV) with $$python"; \
+	"$$python" -m venv $(VENV) || { rm -f $(PY); exit 1; }
+
+$(HAS_RUN): pyproject.toml constraints.txt | $(PY)
+	@echo "Installing the service into $(VENV) (1.5 GB; a minute or two) ..."
+	@$(PIP) -e .
+	@touch $@
+
+$(HAS_DEV): pyproject.toml constraints.txt requirements-compare.txt | $(PY)
+	@echo "Installing the service and the tools for development into $(VENV) (1.6 GB; a minute or two) ..."
+	@$(PIP) -e '.[dev,decord]'
+	@$(PIP) --no-deps -r requirements-compare.txt
+	@touch $(HAS_RUN) $@

@@ -1,0 +1,1 @@
+"""Speed and accuracy, measured against bare decoding, other libraries and published truth."""
