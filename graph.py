@@ -1,0 +1,30 @@
+"""The graph: one deployment per analyzer, composed by the ingress. Composition only.
+
+    client -> Ingress -> decode tasks -> object store -> analyzers -> Ingress -> one document
+
+``serve run graph:app`` starts it with defaults; ``serve deploy serve_config.cpu.yaml`` with the file's settings.
+"""
+
+from __future__ import annotations
+
+from ray.serve import Application
+
+from analyzers.catalogue import analyzer_class, names
+from deployments.analyzer import AnalyzerDeployment
+from deployments.ingress import Ingress
+from deployments.settings import GraphArgs
+
+
+def build(args: GraphArgs) -> Application:
+    """The application for these settings.
+
+    Raises:
+        UnknownAnalyzer: ``args.analyzers`` names one that does not exist.
+        RetiredAnalyzer: It names one that was replaced.
+    """
+    active = names() if args.analyzers is None else tuple(analyzer_class(name).name for name in args.analyzers)
+    analyzers = {name: AnalyzerDeployment.options(name=name).bind(name) for name in active}
+    return Ingress.bind(args, analyzers)
+
+
+app = build(GraphArgs())

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from analyzers.threads import limit_threads
 from deployments.settings import GraphArgs
 from media.plan import DecodePlan
-from media.types import AudioClip, ChunkHeader, DecodeReport, FrameBatch
+from media.types import ChunkHeader, DecodeReport, FrameBatch
 from schema.document import VideoFacts
 
 DECODE_RETRIES = 2
@@ -36,12 +36,12 @@ def _decode_video(
 
 
 @ray.remote(max_retries=DECODE_RETRIES)
-def _decode_audio(path: str, plan: DecodePlan, facts: VideoFacts, settings: GraphArgs) -> AudioClip | list[AudioClip]:
+def _decode_audio(path: str, plan: DecodePlan, facts: VideoFacts, settings: GraphArgs) -> Any:
     limit_threads(1)
     from media.decode import decode_audio
 
     clips = decode_audio(Path(path), plan, facts, settings.limits)
-    return clips if len(clips) != 1 else clips[0]
+    return clips if len(clips) != 1 else clips[0]  # Ray takes a single return value as it is
 
 
 def start_video_decode(path: Path, plan: DecodePlan, facts: VideoFacts, settings: GraphArgs) -> Any:
@@ -62,7 +62,7 @@ def start_video_decode(path: Path, plan: DecodePlan, facts: VideoFacts, settings
 
 def start_audio_decode(path: Path, plan: DecodePlan, facts: VideoFacts, settings: GraphArgs) -> list[Any]:
     """Starts the pass over the sound on this node; one reference to an ``AudioClip`` for each of ``plan.audio``."""
-    refs = _decode_audio.options(
+    refs: Any = _decode_audio.options(
         num_returns=len(plan.audio), num_cpus=settings.decode_num_cpus, scheduling_strategy=_here()
     ).remote(str(path), plan, facts, settings)
     return refs if isinstance(refs, list) else [refs]

@@ -1,1 +1,1 @@
-"""Tools around the service: sample video, checks of settings and machine, demo. May import everything."""
+"""Running the system: command line helpers, checks, the sample video."""

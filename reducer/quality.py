@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analyzers.base import merge_spans
 from schema.document import Quality, Section, TimelineItem, VideoFacts
-import itertools
 
 TIME_TOLERANCE_S = 1e-3
 """Times are rounded to a millisecond in places; less than that is no disorder."""

@@ -153,7 +153,7 @@ def _shortfall(tally: Tally) -> SectionError | None:
         return SectionError(
             code="timeout",
             reason=f"The deadline of {tally.description.deadline_s:g} s passed after {seen}.",
-            remedy=f"Raise deadline_s of {tally.description.name} in the yaml, or try again when the server is less busy.",
+            remedy=f"Raise deadline_s of {tally.description.name} in the yaml, or try again when less is in work.",
             retry_possible=True,
         )
     if tally.failures:

@@ -39,6 +39,8 @@ class AnalyzerSystemError(Exception):
     title: ClassVar[str] = "Internal error"
     retry_possible: ClassVar[bool] = False
     default_action: ClassVar[str] = "Look at the server's log for this id; report it if it happens again."
+    job_id: str | None = None
+    """Set once the request has a job, so that the client can name it."""
 
     def __init__(self, details: str, action: str | None = None) -> None:
         super().__init__(details, action)

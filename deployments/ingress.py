@@ -1,0 +1,406 @@
+"""The HTTP entrance: accepts a video, runs the graph on it, answers with the document's whereabouts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from analyzers.catalogue import RETIRED, analyzer_class, names
+from deployments.calls import Failure
+from deployments.gpu import gpu_health
+from deployments.ingress_errors import error_responses, install_error_handlers
+from deployments.ingress_upload import Upload, receive_upload
+from deployments.pipeline import AnalysisRun, describe_all
+from deployments.settings import GraphArgs
+from jobs.registry import Job, JobRegistry
+from jobs.results import ResultStore
+from media.needs import Needs
+from media.probe import probe
+from media.source import locate, sha256_of
+from reducer.schema import document_json_schema
+from schema.api import (
+    AnalyzeRequest,
+    AnalyzeResponse,
+    AnalyzerInfo,
+    AnalyzersResponse,
+    HealthResponse,
+    LiveResponse,
+)
+from schema.document import AnalysisDocument, SourceFacts
+from schema.errors import (
+    AnalyzerSystemError,
+    Cancelled,
+    DecodeFailed,
+    FileMissing,
+    InternalError,
+    InvalidRequest,
+    NotAVideo,
+    NotFound,
+    Overloaded,
+    PathNotAllowed,
+    RetiredAnalyzer,
+    TooLarge,
+    TooLong,
+    UnknownAnalyzer,
+    UnsupportedCodec,
+)
+from schema.jobs import JobStatus
+
+logger = logging.getLogger("tiktok_analyzer.ingress")
+
+ANALYZE_ERRORS = (
+    InvalidRequest,
+    UnknownAnalyzer,
+    RetiredAnalyzer,
+    PathNotAllowed,
+    FileMissing,
+    NotAVideo,
+    TooLarge,
+    TooLong,
+    UnsupportedCodec,
+    DecodeFailed,
+    Overloaded,
+    InternalError,
+)
+
+ANALYZE_BODIES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": AnalyzeRequest.model_json_schema()},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "The video's bytes."},
+                        "analyzers": {
+                            "type": "string",
+                            "description": "Names, separated by commas; all deployed ones when left out.",
+                        },
+                    },
+                }
+            },
+        },
+    }
+}
+
+app = FastAPI(
+    title="TikTok analyzer",
+    version="0.1.0",
+    description="One video in, one analysis document out. Every error has the shape of `ErrorBody`.",
+)
+install_error_handlers(app)
+
+
+@serve.deployment(max_ongoing_requests=200, graceful_shutdown_timeout_s=120.0)
+@serve.ingress(app)
+class Ingress:
+    """Admits requests, composes the analyzers into a graph for each, keeps the results.
+
+    Args:
+        settings: Of the application.
+        handles: The deployed analyzers by name.
+    """
+
+    def __init__(self, settings: GraphArgs, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
+        self._settings = settings
+        self._handles = handles
+        self._results = ResultStore(settings.data_path)
+        self._jobs = JobRegistry(settings.max_concurrent_videos)
+        self._work: set[asyncio.Task[AnalyzeResponse]] = set()
+        for root in settings.root_paths:
+            root.mkdir(parents=True, exist_ok=True)
+
+    @app.get("/health", response_model=HealthResponse, responses=error_responses(InternalError), tags=["operation"])
+    async def health(self) -> HealthResponse:
+        """The state of every analyzer and of the GPU."""
+        states = await self._states()
+        ready = sum(state == "ready" for state in states.values())
+        return HealthResponse(
+            status="healthy" if ready == len(states) else "degraded" if ready else "unhealthy",
+            timestamp=datetime.now(timezone.utc),
+            gpu=await asyncio.to_thread(gpu_health),
+            active_analyzers=ready,
+            videos_in_work=self._jobs.in_work,
+            analyzers=states,
+        )
+
+    @app.get("/health/live", response_model=LiveResponse, responses=error_responses(InternalError), tags=["operation"])
+    async def live(self) -> LiveResponse:
+        """Whether the process answers at all."""
+        return LiveResponse(status="live")
+
+    @app.get(
+        "/health/ready",
+        response_model=LiveResponse,
+        responses={503: {"model": LiveResponse, "description": "Some analyzer's replica does not answer yet."}},
+        tags=["operation"],
+    )
+    async def ready(self) -> JSONResponse:
+        """Whether every analyzer's replica answers; an analyzer without its weights is ready to say so."""
+        states = await self._states()
+        reachable = all(state != "unreachable" for state in states.values())
+        body = LiveResponse(status="ready" if reachable else "not_ready")
+        return JSONResponse(body.model_dump(), 200 if reachable else 503)
+
+    @app.get(
+        "/analyzers", response_model=AnalyzersResponse, responses=error_responses(InternalError), tags=["analysis"]
+    )
+    async def analyzers(self) -> AnalyzersResponse:
+        """The deployed analyzers: what each needs, its settings, the form of its result."""
+        described = await self._described()
+        rows = []
+        for name, answer in described.items():
+            cls = analyzer_class(name)
+            lost = isinstance(answer, Failure)
+            rows.append(
+                AnalyzerInfo(
+                    name=name,
+                    title=cls.title,
+                    version=cls.version,
+                    state="unreachable" if isinstance(answer, Failure) else answer.state,
+                    reason=(answer.reason or None),
+                    remedy=None if isinstance(answer, Failure) else (answer.remedy or None),
+                    after=cls.after,
+                    need="unknown" if isinstance(answer, Failure) else need_in_words(answer.needs),
+                    models=cls.models,
+                    config={} if isinstance(answer, Failure) else answer.config,
+                    config_schema=cls.Config.model_json_schema(),
+                    result_schema=cls.Result.model_json_schema(),
+                )
+            )
+            if lost:
+                logger.warning("%s does not answer: %s", name, answer.reason)
+        return AnalyzersResponse(analyzers=tuple(rows), retired=RETIRED)
+
+    @app.get("/schema", response_model=dict[str, Any], responses=error_responses(InternalError), tags=["analysis"])
+    async def schema(self) -> dict[str, Any]:
+        """JSON Schema of the document, with each analyzer's result."""
+        return document_json_schema()
+
+    @app.post(
+        "/analyze",
+        response_model=AnalyzeResponse,
+        responses={
+            202: {
+                "model": JobStatus,
+                "description": "Accepted; `Location` names the job. Only with `Prefer: respond-async`.",
+            },
+            **error_responses(*ANALYZE_ERRORS),
+        },
+        openapi_extra=ANALYZE_BODIES,
+        tags=["analysis"],
+    )
+    async def analyze(self, request: Request) -> Response:
+        """Analyses one video: a path on the server as JSON, or an upload as multipart form.
+
+        Waits for the document. With the header `Prefer: respond-async` it answers at once with 202 and the job.
+        """
+        admitted_s = time.perf_counter()
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            job, work = await self._from_upload(request, admitted_s)
+        else:
+            job, work = await self._from_json(request, admitted_s)
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        if "respond-async" in request.headers.get("prefer", ""):
+            task.add_done_callback(_read_exception)
+            return JSONResponse(job.status().model_dump(mode="json"), 202, headers={"Location": f"/jobs/{job.id}"})
+        try:
+            return JSONResponse((await task).model_dump(mode="json"))
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    @app.get("/jobs", response_model=list[JobStatus], responses=error_responses(InternalError), tags=["jobs"])
+    async def jobs(self) -> list[JobStatus]:
+        """The jobs of this process, newest first."""
+        return [job.status() for job in self._jobs.all()]
+
+    @app.get("/jobs/{id}", response_model=JobStatus, responses=error_responses(NotFound, InternalError), tags=["jobs"])
+    async def job(self, id: str) -> JobStatus:
+        """State and progress of one job."""
+        return self._jobs.get(id).status()
+
+    @app.get(
+        "/jobs/{id}/document",
+        response_model=AnalysisDocument,
+        responses=error_responses(NotFound, InvalidRequest, InternalError),
+        tags=["jobs"],
+    )
+    async def document(self, id: str, sections: str | None = None) -> Response:
+        """The analysis document; `sections` names some of its sections, separated by commas."""
+        if sections is None:
+            return Response(self._results.path_of(id).read_bytes(), media_type="application/json")
+        document = self._results.read(id)
+        wanted = _split_names(sections)
+        if unknown := sorted(set(wanted) - set(document.sections)):
+            raise InvalidRequest(f"no sections {unknown}; this document has {sorted(document.sections)}")
+        kept = {name: section for name, section in document.sections.items() if name in wanted}
+        return JSONResponse(document.model_copy(update={"sections": kept}).model_dump(mode="json"))
+
+    async def _from_json(self, request: Request, admitted_s: float) -> tuple[Job, Any]:
+        wanted = _parse_request(await request.body())
+        requested = self._requested(wanted.analyzers)
+        path = await asyncio.to_thread(locate, wanted.video_path, self._settings.root_paths)
+        job = self._jobs.admit(wanted.video_path)
+        return job, self._run(job, path, "path", requested, admitted_s, upload=None)
+
+    async def _from_upload(self, request: Request, admitted_s: float) -> tuple[Job, Any]:
+        if self._jobs.in_work >= self._settings.max_concurrent_videos:
+            raise Overloaded(
+                f"{self._jobs.in_work} videos are in work, {self._settings.max_concurrent_videos} at once are allowed"
+            )
+        upload = await receive_upload(request, self._settings.data_path / "incoming", self._settings.limits.max_bytes)
+        try:
+            requested = self._requested(_split_names(upload.analyzers) if upload.analyzers is not None else None)
+            job = self._jobs.admit(upload.name)
+        except AnalyzerSystemError:
+            upload.discard()
+            raise
+        return job, self._run(job, upload.path, "upload", requested, admitted_s, upload)
+
+    async def _run(
+        self, job: Job, path: Path, kind: Any, requested: tuple[str, ...], admitted_s: float, upload: Upload | None
+    ) -> AnalyzeResponse:
+        acquired_s = time.perf_counter()
+        async with self._outcome_of(job, upload):
+            facts = await asyncio.to_thread(probe, path, self._settings.limits)
+            probed_s = time.perf_counter()
+            run = AnalysisRun(job, path, facts, requested, self._handles, self._settings)
+            name = upload.name if upload else path.name
+            source = asyncio.create_task(asyncio.to_thread(_source_facts, kind, name, path))
+            stages_ms = {"acquire": 1000.0 * (acquired_s - admitted_s), "probe": 1000.0 * (probed_s - acquired_s)}
+            document = await run.run(source, stages_ms)
+            results_file = await asyncio.to_thread(self._results.write, document)
+            job.results_file = str(results_file)
+            logger.info("%s: %s in %.2f s", job.id, document.status, document.performance.processing_time)
+            return _response(document, job, results_file)
+
+    @asynccontextmanager
+    async def _outcome_of(self, job: Job, upload: Upload | None) -> AsyncIterator[None]:
+        """Puts the end of the work into the job's state, and removes an upload whatever happens."""
+        try:
+            yield
+            job.state = "done"
+        except AnalyzerSystemError as error:
+            job.error = error.body(job.id)
+            job.state = "failed"
+            error.job_id = job.id
+            raise
+        except asyncio.CancelledError:
+            job.error = Cancelled("the client went away").body(job.id)
+            job.state = "cancelled"
+            raise
+        finally:
+            if job.state not in ("done", "failed", "cancelled"):
+                job.error = InternalError("an unexpected fault; the log has it").body(job.id)
+                job.state = "failed"
+            if upload:
+                upload.discard()
+
+    def _requested(self, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+        if wanted is None:
+            return tuple(self._handles)
+        for name in wanted:
+            analyzer_class(name)
+            if name not in self._handles:
+                raise UnknownAnalyzer(f"{name!r} is not deployed here; deployed are {sorted(self._handles)}")
+        return wanted
+
+    async def _described(self) -> dict[str, Any]:
+        deployed = tuple(name for name in names() if name in self._handles)
+        return dict(await describe_all(self._handles, deployed, self._settings.describe_timeout_s))
+
+    async def _states(self) -> dict[str, str]:
+        states = {}
+        for name, answer in (await self._described()).items():
+            if isinstance(answer, Failure):
+                states[name] = "unreachable"
+            else:
+                states[name] = "ready" if answer.state == "ready" else f"unavailable: {answer.reason}"
+        return states
+
+
+def need_in_words(needs: Needs) -> str:
+    """An analyzer's needs for people: ``2 fps, 160 px rgb``."""
+    parts = []
+    for need in needs.frames:
+        sampling = type(need.sampling).__name__
+        amount = {"EveryFrame": "every frame"}.get(sampling) or (
+            f"{getattr(need.sampling, 'fps', 0):g} fps"
+            if sampling == "Rate"
+            else f"{getattr(need.sampling, 'count', 0)} frames over the clip"
+        )
+        parts.append(f"{amount}, {need.short_side_px} px {need.colour}")
+    parts += [f"sound, {need.rate_hz} Hz, {need.channels} channel(s)" for need in needs.audio]
+    return "; ".join(parts) or "results of other analyzers"
+
+
+def _parse_request(body: bytes) -> AnalyzeRequest:
+    try:
+        return AnalyzeRequest.model_validate(json.loads(body))
+    except ValidationError as error:
+        raise InvalidRequest(validation_text(error)) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f"the body is no JSON: {error}", "Send JSON, or a multipart form with the field 'file'."
+        ) from error
+    except RecursionError as error:
+        raise InvalidRequest("the body's JSON is nested too deeply") from error
+
+
+def validation_text(error: ValidationError) -> str:
+    """All faults of a request in one line: where, what, what it got."""
+    faults = []
+    for fault in error.errors(include_url=False, include_context=False):
+        place = ".".join(map(str, fault["loc"])) or "body"
+        faults.append(f"{place}: {fault['msg']} (got {str(fault['input'])[:80]!r})")
+    return "; ".join(faults)
+
+
+def _split_names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _source_facts(kind: Any, name: str, path: Path) -> SourceFacts:
+    return SourceFacts(kind=kind, name=name, sha256=sha256_of(path), size_bytes=path.stat().st_size)
+
+
+def _response(document: AnalysisDocument, job: Job, results_file: Path) -> AnalyzeResponse:
+    lost = [
+        f"{n}: {s.error.reason}" for n, s in document.sections.items() if s.status in ("failed", "partial") and s.error
+    ]
+    return AnalyzeResponse(
+        id=document.id,
+        status=document.status,
+        video_path=job.video,
+        processing_time=document.performance.processing_time,
+        realtime_factor=document.performance.realtime_factor,
+        successful_analyzers=document.quality.sections_with_result,
+        total_analyzers=document.quality.sections_total,
+        results_file=str(results_file),
+        error="; ".join(lost) or None,
+    )
+
+
+def _read_exception(task: asyncio.Task[AnalyzeResponse]) -> None:
+    """The job holds the error; without this, asyncio would log it as never read."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,373 @@
+"""One analysis from an accepted file to its document: describe, plan, decode, observe, conclude, reduce.
+
+Nothing here knows any analyzer. Pictures never pass through this process: it handles references.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.handle import DeploymentHandle
+
+from analyzers.catalogue import analyzer_class, closure
+from analyzers.host import Concluded, Description, Observed
+from deployments.calls import Failure, call
+from deployments.decode import start_audio_decode, start_video_decode
+from deployments.settings import GraphArgs
+from deployments.window import ByteWindow
+from jobs.registry import Job
+from media.plan import DecodePlan, plan_decode, scaled_size
+from media.types import ChunkHeader, DecodeReport
+from reducer.document import build_document
+from reducer.facts import facts_after_decode
+from reducer.sections import (
+    RESTART_REMEDY,
+    Outcome,
+    Tally,
+    concluded_outcome,
+    context_for,
+    empty_outcome,
+    not_run_outcome,
+    starved_outcome,
+)
+from schema.document import AnalysisDocument, Performance, SectionError, SourceFacts, VideoFacts
+from schema.errors import AnalyzerSystemError, DecodeFailed
+from schema.jobs import AnalyzerProgress
+
+logger = logging.getLogger("tiktok_analyzer.pipeline")
+
+Handles = Mapping[str, DeploymentHandle[Any]]
+
+
+async def describe_all(handles: Handles, names: tuple[str, ...], timeout_s: float) -> dict[str, Description | Failure]:
+    """Each analyzer's declaration under its current settings, asked for at once."""
+
+    async def one(name: str) -> Description | Failure:
+        try:
+            answer: Description | Failure = await asyncio.wait_for(
+                call(handles[name], "describe", retries=1), timeout_s
+            )
+        except asyncio.TimeoutError:
+            return Failure("analyzer_unreachable", f"no replica answered within {timeout_s:g} s")
+        return answer
+
+    return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
+
+
+class AnalysisRun:
+    """The work on one video. Made for one call of ``run``.
+
+    Args:
+        job: Its state is kept up to date.
+        path: The file, on this machine.
+        facts: From the probe.
+        requested: Analyzers asked for; what they come after is run too.
+        handles: Of the deployed analyzers.
+        settings: Of the application.
+    """
+
+    def __init__(
+        self, job: Job, path: Path, facts: VideoFacts, requested: tuple[str, ...], handles: Handles, settings: GraphArgs
+    ) -> None:
+        self._job, self._path, self._facts, self._settings, self._handles = job, path, facts, settings, handles
+        self._requested = frozenset(requested)
+        self._names = closure(requested, handles)
+        self._started_s = time.perf_counter()
+        self._tallies: dict[str, Tally] = {}
+        self._lost: dict[str, Failure] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        self._observing: dict[str, set[asyncio.Task[None]]] = {}
+        self._window = ByteWindow(settings.megabytes_in_flight * 1_000_000)
+        self._input_over: dict[str, asyncio.Event] = {"frames": asyncio.Event(), "audio": asyncio.Event()}
+        self._report: DecodeReport | None = None
+        self._audio_bytes = 0
+        self._stages_ms: dict[str, float] = {}
+        self._first_observation_ms: float | None = None
+
+    async def run(self, source: Awaitable[SourceFacts], stages_ms: Mapping[str, float]) -> AnalysisDocument:
+        """Analyses the video.
+
+        Args:
+            source: Facts about the bytes; hashed beside the work.
+            stages_ms: Time spent before this.
+
+        Raises:
+            DecodeFailed: Neither a picture nor a sound came out of the file.
+        """
+        self._stages_ms.update(stages_ms)
+        self._started_s -= sum(stages_ms.values()) / 1000.0
+        plan = await self._prepare()
+        self._job.progress_of = self._progress
+        self._job.state = "decoding" if plan.renditions else "analyzing"
+        feeds = [asyncio.create_task(self._feed_audio(plan)), asyncio.create_task(self._feed_frames(plan))]
+        sections = {
+            name: asyncio.create_task(self._conclude_in_turn(name))
+            for name in self._tallies
+            if name not in self._outcomes
+        }
+        self._sections = sections
+        try:
+            await asyncio.wait_for(self._all(feeds, sections), self._settings.request_timeout_s - self._elapsed_s())
+        except asyncio.TimeoutError:
+            self._outcomes.update({n: self._timed_out(n) for n in sections if n not in self._outcomes})
+        finally:
+            await _end(*feeds, *sections.values(), *(t for tasks in self._observing.values() for t in tasks))
+        self._stages_ms["analyse"] = 1000.0 * self._elapsed_s()
+        self._job.state = "reducing"
+        return self._document(await source)
+
+    async def _all(self, feeds: list[asyncio.Task[None]], sections: Mapping[str, asyncio.Task[None]]) -> None:
+        await asyncio.gather(*feeds)
+        self._job.state = "analyzing"
+        await asyncio.gather(*sections.values())
+
+    async def _prepare(self) -> DecodePlan:
+        described = await describe_all(self._handles, self._names, self._settings.describe_timeout_s)
+        for name, answer in described.items():
+            if isinstance(answer, Failure):
+                self._lost[name] = answer
+                continue
+            self._tallies[name] = Tally(answer)
+            self._observing[name] = set()
+            if outcome := not_run_outcome(self._tallies[name], self._facts, name in self._requested):
+                self._outcomes[name] = outcome
+        needs = {n: t.description.needs for n, t in self._tallies.items() if n not in self._outcomes}
+        plan = plan_decode(needs, self._facts, self._settings.chunk_s)
+        for name, route in plan.routes.items():
+            if route.frames:
+                self._tallies[name].planned = 1 if route.spread else plan.chunks_planned
+            else:
+                self._tallies[name].planned = 1 if route.audio else 0
+        return plan
+
+    async def _feed_audio(self, plan: DecodePlan) -> None:
+        """Starts the sound's short decode and hands its references on at once; the replicas wait for the bytes."""
+        if plan.audio:
+            refs = start_audio_decode(self._path, plan, self._facts, self._settings)
+            end_s = self._facts.duration_s
+            self._audio_bytes = sum(round(end_s * need.rate_hz) * need.channels * 4 for need in plan.audio)
+            for name, route in plan.routes.items():
+                if route.audio:
+                    args = [refs[i] for i in route.audio]
+                    self._start(name, self._observe(name, 0, (0.0, end_s), "observe_audio", args))
+        self._input_over["audio"].set()
+
+    async def _feed_frames(self, plan: DecodePlan) -> None:
+        """Takes chunk after chunk from the decoder and hands each to the analyzers that need it."""
+        if plan.renditions:
+            started_s = time.perf_counter()
+            stream = start_video_decode(self._path, plan, self._facts, self._settings)
+            try:
+                await self._take_all(stream, plan)
+            except RayError as error:
+                self._broken_off(error, bool(plan.audio))
+            finally:
+                if self._report is None:
+                    ray.cancel(stream, force=False)
+            self._stages_ms["decode"] = 1000.0 * (time.perf_counter() - started_s)
+            if self._report:
+                self._facts = facts_after_decode(self._facts, self._report)
+        self._input_over["frames"].set()
+
+    async def _take_all(self, stream: Any, plan: DecodePlan) -> None:
+        async for ref in stream:
+            item: ChunkHeader | DecodeReport = await ref
+            if isinstance(item, DecodeReport):
+                self._report = item
+                return
+            refs = {index: await anext_ref(stream) for index in item.renditions}
+            await self._hand_out(item, refs, plan)
+
+    async def _hand_out(self, header: ChunkHeader, refs: dict[int, Any], plan: DecodePlan) -> None:
+        """Starts one observation per analyzer; a rendition's bytes leave the window with its last observer."""
+        sizes = {i: self._bytes_of(plan, i, n) for i, n in zip(header.renditions, header.counts, strict=True)}
+        counts = dict(zip(header.renditions, header.counts, strict=True))
+        await self._window.enter(sum(sizes.values()))
+        observers: dict[int, set[asyncio.Task[None]]] = {index: set() for index in refs}
+        for name, route in plan.routes.items():
+            mine = [index for index in route.frames if index in refs]
+            if not mine or not any(counts[index] for index in mine) or self._tallies[name].timed_out:
+                continue
+            span = (header.start_s, header.end_s)
+            args = [header, *(refs[index] for index in mine)]
+            task = self._start(name, self._observe(name, header.index, span, "observe_frames", args))
+            for index in mine:
+                observers[index].add(task)
+        for index, tasks in observers.items():
+            self._background(self._leave_after(tasks, sizes[index]))
+
+    async def _leave_after(self, tasks: set[asyncio.Task[None]], amount: int) -> None:
+        if tasks:
+            await asyncio.wait(tasks)
+        await self._window.leave(amount)
+
+    async def _observe(self, name: str, index: int, span: tuple[float, float], method: str, args: list[Any]) -> None:
+        started_s = time.perf_counter()
+        answer: Observed | Failure = await call(
+            self._handles[name], method, *args, retries=self._settings.chunk_retries
+        )
+        if isinstance(answer, Failure):
+            self._tallies[name].fail(*span, answer.reason)
+            return
+        self._tallies[name].add(index, answer, 1000.0 * (time.perf_counter() - started_s))
+        if self._first_observation_ms is None:
+            self._first_observation_ms = 1000.0 * self._elapsed_s()
+
+    async def _conclude_in_turn(self, name: str) -> None:
+        """Waits for the analyzer's observations and for those it comes after, then concludes its section."""
+        tally, requested = self._tallies[name], name in self._requested
+        limit_s = tally.description.deadline_s
+        try:
+            await asyncio.wait_for(self._all_observed(name), max(0.0, limit_s - self._elapsed_s()))
+        except asyncio.TimeoutError:
+            tally.timed_out = True
+            await _end(*self._observing[name])
+        await self._input_over["frames"].wait()  # the facts of the decoded video
+        before = [self._sections[a] for a in analyzer_class(name).after if a in self._sections]
+        if before:
+            await asyncio.wait(before)
+        if starved := starved_outcome(tally, self._facts, requested):
+            self._outcomes[name] = starved
+            return
+        started_s = time.perf_counter()
+        context = context_for(tally, self._facts, self._outcomes)
+        try:
+            answer: Concluded | Any = await asyncio.wait_for(
+                call(self._handles[name], "conclude", tally.in_order(), context, retries=self._settings.chunk_retries),
+                limit_s,
+            )
+        except asyncio.TimeoutError:
+            self._outcomes[name] = self._timed_out(name)
+            return
+        if isinstance(answer, Failure):
+            error = SectionError(code=answer.code, reason=answer.reason, remedy=RESTART_REMEDY, retry_possible=True)
+            self._outcomes[name] = empty_outcome(tally, "failed", error, self._facts, requested)
+            return
+        tally.spend(answer.cost, 1000.0 * (time.perf_counter() - started_s))
+        self._outcomes[name] = concluded_outcome(tally, answer, self._facts, requested)
+
+    async def _all_observed(self, name: str) -> None:
+        needs = self._tallies[name].description.needs
+        await self._input_over["frames" if needs.frames else "audio"].wait()
+        if self._observing[name]:
+            await asyncio.wait(self._observing[name])
+
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._observing[name].add(task)
+        return task
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._observing.setdefault("", set()).add(task)
+
+    def _broken_off(self, error: RayError, has_audio: bool) -> None:
+        """The decode ended with an error: of the file when no chunk came, else only the rest is missing."""
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        logger.warning("decoding %s broke off: %s", self._path.name, cause)
+        if (
+            not any(
+                t.observations or self._observing[n] for n, t in self._tallies.items() if t.description.needs.frames
+            )
+            and not has_audio
+        ):
+            raise cause if isinstance(cause, AnalyzerSystemError) else DecodeFailed("the decoder's process died")
+        reason = str(cause) if isinstance(cause, AnalyzerSystemError) else "the decoder's process died"
+        lost = SectionError(code="decode_failed", reason=reason, remedy=DecodeFailed.default_action)
+        for tally in self._tallies.values():
+            if tally.description.needs.frames:
+                tally.input_error = lost
+
+    def _timed_out(self, name: str) -> Outcome:
+        tally = self._tallies[name]
+        error = SectionError(
+            code="timeout",
+            reason=f"It did not end within its {tally.description.deadline_s:g} s.",
+            remedy=f"Raise deadline_s of {name} in the yaml, or try again when less is in work.",
+            retry_possible=True,
+        )
+        return empty_outcome(tally, "failed", error, self._facts, name in self._requested)
+
+    def _bytes_of(self, plan: DecodePlan, index: int, count: int) -> int:
+        need = plan.renditions[index]
+        width, height = scaled_size(self._facts.width or 0, self._facts.height or 0, need.short_side_px)
+        return (count + 1) * width * height * (3 if need.colour == "rgb" else 1)
+
+    def _elapsed_s(self) -> float:
+        return time.perf_counter() - self._started_s
+
+    def _progress(self) -> dict[str, AnalyzerProgress]:
+        return {
+            name: AnalyzerProgress(
+                chunks_done=tally.done,
+                chunks_planned=max(tally.planned, tally.done),
+                status=self._outcomes[name].section.status if name in self._outcomes else None,
+            )
+            for name, tally in self._tallies.items()
+        }
+
+    def _document(self, source: SourceFacts) -> AnalysisDocument:
+        started_s = time.perf_counter()
+        for name, failure in self._lost.items():
+            self._outcomes[name] = _unreachable(name, failure, self._facts, name in self._requested)
+        ordered = {name: self._outcomes[name] for name in self._names}
+        elapsed_s = self._elapsed_s()
+        report, duration_s = self._report, self._facts.duration_s
+        performance = Performance(
+            processing_time=elapsed_s,
+            realtime_factor=elapsed_s / duration_s if duration_s > 0.0 else 0.0,
+            stages_ms={stage: round(ms, 3) for stage, ms in self._stages_ms.items()},
+            analyzers_ms={name: o.section.provenance.run_ms for name, o in ordered.items()},
+            first_observation_ms=self._first_observation_ms,
+            video_decodes=report.video_decodes if report else 0,
+            object_store_bytes=self._audio_bytes + (report.bytes_out if report else 0),
+            decoder=report.decoder if report else None,
+        )
+        document = build_document(
+            id=self._job.id,
+            created_at=self._job.created_at,
+            source=source,
+            video=self._facts,
+            outcomes=ordered,
+            performance=performance,
+        )
+        reduce_ms = round(1000.0 * (time.perf_counter() - started_s), 3)
+        stages = {**performance.stages_ms, "reduce": reduce_ms}
+        return document.model_copy(update={"performance": performance.model_copy(update={"stages_ms": stages})})
+
+
+async def anext_ref(stream: Any) -> Any:
+    """The next reference of a streaming task; it may raise what the task raised."""
+    return await stream.__anext__()
+
+
+def _unreachable(name: str, failure: Failure, video: VideoFacts, requested: bool) -> Outcome:
+    cls = analyzer_class(name)
+    default = cls(cls.Config())
+    description = Description(
+        name=name,
+        version=cls.version,
+        state="unavailable",
+        needs=default.needs(),
+        config={},
+        deadline_s=default.config.deadline_s,
+        models=cls.models,
+        device="unknown",
+    )
+    remedy = "`serve status` shows the state of its deployment; its log says why it does not start."
+    error = SectionError(code=failure.code, reason=failure.reason, remedy=remedy, retry_possible=True)
+    return empty_outcome(Tally(description), "failed", error, video, requested)
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancels what still runs and waits until it has ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
