@@ -1,0 +1,149 @@
+"""From a decoded PyAV frame to a small upright picture: scale in Y'CbCr, then convert the small result to RGB.
+
+swscale's area filter to a small YUV 4:4:4 picture and one exact matrix over its few pixels costs less than swscale's
+own way to RGB and keeps full chroma precision.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from av import VideoFrame
+from av.video.reformatter import VideoReformatter
+
+from media.needs import Colour
+from media.types import UInt8Array
+
+_ROTATE = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+LIMITED, FULL = 1, 2
+"""AVColorRange: luma 16-235, or 0-255."""
+
+BT709, UNSPECIFIED = 1, 2
+"""AVColorSpace."""
+
+KR_KB = {BT709: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+"""Luma weights of red and blue by AVColorSpace (ITU-T H.273, table 4); all others are BT.601."""
+
+BT601 = (0.299, 0.114)
+
+HD_SIDE_PX = 720
+"""Untagged pictures of at least this shorter side are taken as BT.709, smaller ones as BT.601, as players do."""
+
+EXPAND = np.clip(np.round((np.arange(256) - 16) * 255.0 / 219.0), 0, 255).astype(np.uint8)
+"""Limited-range luma to full range."""
+
+
+def clockwise(frame: VideoFrame) -> int:
+    """Clockwise turn in degrees (0, 90, 180 or 270) that makes the picture upright; PyAV counts the other way."""
+    return round(-frame.rotation / 90) * 90 % 360
+
+
+def upright_size(frame: VideoFrame) -> tuple[int, int]:
+    """(width, height) after the turn."""
+    return (frame.height, frame.width) if clockwise(frame) in (90, 270) else (frame.width, frame.height)
+
+
+class Renderer:
+    """Renders decoded frames of one stream; keeps a scaler for each size, so that its filters are made once."""
+
+    def __init__(self) -> None:
+        self._scalers: dict[tuple[int, int], VideoReformatter] = {}
+
+    def render(self, frame: VideoFrame, wanted: list[tuple[tuple[int, int], Colour]]) -> list[UInt8Array]:
+        """The upright picture at each wanted (width, height) and colour; scales once per size.
+
+        Returns:
+            Per entry uint8 (H, W, 3) RGB or (H, W) gray, C-contiguous.
+        """
+        if not wanted:
+            return []
+        turn = clockwise(frame)
+        source = _top_field(frame) if frame.interlaced_frame and frame.height >= 4 else frame
+        scaled: dict[tuple[int, int], Any] = {}
+        out: list[UInt8Array] = []
+        for size, colour in wanted:
+            stored = (size[1], size[0]) if turn in (90, 270) else size
+            if stored not in scaled:
+                scaled[stored] = self._scale(source, stored)
+            picture = _convert(frame, scaled[stored], colour)
+            out.append(np.ascontiguousarray(cv2.rotate(picture, _ROTATE[turn]) if turn else picture))
+        return out
+
+    def _scale(self, frame: VideoFrame, size: tuple[int, int]) -> UInt8Array:
+        """(3, H, W) Y'CbCr in the source's range, or (H, W, 3) RGB for sources that are RGB."""
+        scaler = self._scalers.setdefault(size, VideoReformatter())
+        if not _is_yuv(frame):
+            small = scaler.reformat(frame, *size, format="rgb24", interpolation="AREA", threads=1)
+            return small.to_ndarray()  # type: ignore[return-value]
+        colour_range = FULL if _is_full_range(frame) else LIMITED
+        small = scaler.reformat(
+            frame,
+            *size,
+            format="yuv444p",
+            interpolation="AREA",
+            src_color_range=colour_range,
+            dst_color_range=colour_range,
+            threads=1,
+        )
+        return small.to_ndarray()  # type: ignore[return-value]
+
+
+def _convert(frame: VideoFrame, scaled: Any, colour: Colour) -> Any:
+    if not _is_yuv(frame):
+        return cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY) if colour == "gray" else scaled
+    full = _is_full_range(frame)
+    if colour == "gray":
+        return scaled[0].copy() if full else cv2.LUT(scaled[0], EXPAND)
+    return cv2.transform(cv2.merge(list(scaled)), yuv_to_rgb(_luma_weights(frame), full))
+
+
+def _is_yuv(frame: VideoFrame) -> bool:
+    layout = frame.format
+    return not (layout.is_rgb or layout.has_palette or layout.is_bayer or layout.name.startswith("xyz"))
+
+
+def _is_full_range(frame: VideoFrame) -> bool:
+    return frame.color_range == FULL or frame.format.name.startswith(("yuvj", "gray", "ya8", "ya16", "mono"))
+
+
+def _luma_weights(frame: VideoFrame) -> tuple[float, float]:
+    if frame.colorspace == UNSPECIFIED and min(frame.width, frame.height) >= HD_SIDE_PX:
+        return KR_KB[BT709]
+    return KR_KB.get(frame.colorspace, BT601)
+
+
+def yuv_to_rgb(weights: tuple[float, float], full: bool) -> npt.NDArray[np.float64]:
+    """3 x 4 matrix from 8-bit Y'CbCr to R'G'B' (ITU-T H.273, equations 38 to 40, inverted).
+
+    Args:
+        weights: Luma weights of red and blue.
+        full: Whether luma and chroma use 0-255, else 16-235 and 16-240.
+    """
+    kr, kb = weights
+    kg = 1.0 - kr - kb
+    y, c = (1.0, 1.0) if full else (255.0 / 219.0, 255.0 / 224.0)
+    matrix = np.array(
+        [
+            [y, 0.0, 2 * (1 - kr) * c],
+            [y, -2 * (1 - kb) * kb / kg * c, -2 * (1 - kr) * kr / kg * c],
+            [y, 2 * (1 - kb) * c, 0.0],
+        ]
+    )
+    offset = -matrix @ np.array([0.0 if full else 16.0, 128.0, 128.0])
+    return np.column_stack([matrix, offset])
+
+
+def _top_field(frame: VideoFrame) -> VideoFrame:
+    """Every second line of each plane: half the height, no combing. The same for every reader of the file."""
+    field = VideoFrame(frame.width, frame.height // 2, frame.format.name)
+    for source, target in zip(frame.planes, field.planes, strict=True):
+        lines = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)[::2]
+        room = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
+        rows, columns = min(len(lines), len(room)), min(source.line_size, target.line_size)
+        room[:rows, :columns] = lines[:rows, :columns]
+    field.colorspace, field.color_range = frame.colorspace, frame.color_range
+    return field
