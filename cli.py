@@ -1,0 +1,144 @@
+"""The command line: ``tiktok-analyzer``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from ops.client import Client, ServiceError
+from schema.document import AnalysisDocument
+from schema.errors import AnalyzerSystemError
+
+DEFAULT_URL = "http://127.0.0.1:8003"
+"""Where ``serve`` puts the service."""
+
+EXIT_OK, EXIT_INCOMPLETE, EXIT_REFUSED = 0, 1, 2
+"""All well; a document with failed parts, or a failed check; bad input or no service."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit status."""
+    arguments = _parser().parse_args(argv)
+    console, errors = Console(), Console(stderr=True)
+    try:
+        return int(arguments.run(arguments, console))
+    except AnalyzerSystemError as error:
+        errors.print(f"{error.title}: {error.details}\n{error.action}", style="red", highlight=False)
+    except ServiceError as error:
+        errors.print(str(error), style="red", highlight=False)
+    except httpx.TransportError as error:
+        errors.print(
+            f"no service at {arguments.url} ({error}); start one with `tiktok-analyzer serve`, or add --local",
+            style="red",
+            highlight=False,
+        )
+    return EXIT_REFUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tiktok-analyzer", description="Short-video analysis on Ray Serve.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="start Ray and the application in the foreground")
+    serve.add_argument("--profile", choices=("cpu", "gpu"), default="cpu", help="which Serve yaml (default: cpu)")
+    serve.add_argument("--port", type=int, default=None, help="HTTP port in place of the yaml's 8003")
+    serve.set_defaults(run=_serve)
+
+    analyze = commands.add_parser("analyze", help="analyse one video and show the result")
+    analyze.add_argument("video", type=Path)
+    analyze.add_argument("--analyzers", help="names separated by commas; all when left out")
+    analyze.add_argument("--out", type=Path, help="folder for the document, written as NAME.json")
+    analyze.add_argument("--local", action="store_true", help="in this process, without a server")
+    analyze.add_argument("--url", default=DEFAULT_URL, help=f"of the service (default: {DEFAULT_URL})")
+    analyze.set_defaults(run=_analyze)
+
+    doctor = commands.add_parser("doctor", help="check this machine and say what to do")
+    doctor.set_defaults(run=_doctor)
+
+    sample = commands.add_parser("sample", help="make the sample video, with its truth beside it")
+    sample.add_argument("path", type=Path)
+    sample.set_defaults(run=_sample)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace, console: Console) -> int:
+    from ops.profiles import PROFILE_FILES, load_profile
+    from ops.server import StartFailed, local_service
+
+    config = load_profile(PROFILE_FILES[arguments.profile], port=arguments.port)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    console.print(f"starting Ray and the {arguments.profile} profile ...")
+    try:
+        with local_service(config) as service:
+            console.print(f"ready after {service.start_s:.1f} s")
+            console.print(f"  service    {service.url}  (documentation at {service.url}/docs)")
+            console.print(f"  dashboard  {service.dashboard_url}")
+            for name, state in httpx.get(f"{service.url}/health", timeout=30.0).json()["analyzers"].items():
+                console.print(f"  {name:<20} {state}")
+            console.print("stop with Ctrl-C")
+            stop.wait()
+            console.print("stopping ...")
+    except StartFailed as error:
+        console.print(f"did not start: {error}", style="red")
+        return EXIT_REFUSED
+    return EXIT_OK
+
+
+def _analyze(arguments: argparse.Namespace, console: Console) -> int:
+    from ops.render import print_document, progress_lines
+
+    wanted = arguments.analyzers.split(",") if arguments.analyzers else None
+    if not arguments.video.is_file():
+        console.print(f"there is no file {arguments.video}", style="red")
+        return EXIT_REFUSED
+    with progress_lines(console) as lines:
+        if arguments.local:
+            from deployments.settings import GraphArgs
+            from ops.local import LocalRunner
+
+            names = tuple(wanted) if wanted else None
+            document = LocalRunner(GraphArgs()).analyze(arguments.video, names, lines.show)
+            results_file = None
+        else:
+            document, job = Client(arguments.url).analyze(arguments.video, wanted, lines.show)
+            results_file = job.results_file
+    if arguments.out:
+        results_file = str(_write(document, arguments.out, arguments.video.stem))
+    print_document(console, document, results_file)
+    return EXIT_OK if document.status == "ok" else EXIT_INCOMPLETE
+
+
+def _write(document: AnalysisDocument, folder: Path, stem: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{stem}.json"
+    target.write_text(document.model_dump_json(indent=1))
+    return target
+
+
+def _doctor(arguments: argparse.Namespace, console: Console) -> int:
+    from ops.doctor import render, run_doctor
+
+    rows = run_doctor()
+    console.print(render(rows))
+    return EXIT_INCOMPLETE if any(row.state == "fail" for row in rows) else EXIT_OK
+
+
+def _sample(arguments: argparse.Namespace, console: Console) -> int:
+    from ops.sample import make_sample
+
+    make_sample(arguments.path)
+    console.print(f"wrote {arguments.path}")
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

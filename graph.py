@@ -11,7 +11,7 @@ from ray.serve import Application
 
 from analyzers.catalogue import analyzer_class, names
 from deployments.analyzer import AnalyzerDeployment
-from deployments.ingress import Ingress
+from deployments.ingress import IngressDeployment
 from deployments.settings import GraphArgs
 
 
@@ -24,7 +24,7 @@ def build(args: GraphArgs) -> Application:
     """
     active = names() if args.analyzers is None else tuple(analyzer_class(name).name for name in args.analyzers)
     analyzers = {name: AnalyzerDeployment.options(name=name).bind(name) for name in active}
-    return Ingress.bind(args, analyzers)
+    return IngressDeployment.bind(args, analyzers)
 
 
 app = build(GraphArgs())

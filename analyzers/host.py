@@ -5,16 +5,21 @@ Both the Serve deployment and the local runner hold an analyzer through this cla
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from analyzers.base import Analyzer, AnyAnalyzer, Context, NotApplicable, Unavailable
 from analyzers.catalogue import analyzer_class
 from analyzers.threads import limit_threads
 from media.needs import Needs
 from schema.document import TimelineItem
+
+logger = logging.getLogger("tiktok_analyzer.analyzers")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,21 @@ class Refused:
     cost: Cost
 
 
+@dataclass(frozen=True)
+class Fault:
+    """The analyzer raised something it should not have; the stack trace is in the log.
+
+    Attributes:
+        code: Stable, for programs.
+        reason: One line for the client.
+        cost: Time until then.
+    """
+
+    code: str
+    reason: str
+    cost: Cost
+
+
 class AnalyzerHost:
     """Holds one analyzer of the catalogue.
 
@@ -137,32 +157,44 @@ class AnalyzerHost:
             remedy=lost.remedy if lost else "",
         )
 
-    def observe(self, chunks: Sequence[Any]) -> Observed:
-        """One observation per chunk, in order.
-
-        Raises:
-            RuntimeError: The analyzer gave another number of observations than it got chunks.
-        """
+    def observe(self, chunks: Sequence[Any]) -> Observed | Fault:
+        """One observation per chunk, in order; a ``Fault`` too where their number is not that of the chunks."""
         watch = _Watch()
-        observations = self._ready().observe(chunks)
-        if len(observations) != len(chunks):
-            raise RuntimeError(
-                f"{self._cls.name}.observe got {len(chunks)} chunks and gave {len(observations)} observations"
-            )
-        return Observed(observations, watch.cost())
 
-    def conclude(self, observations: Sequence[Any], context: Context) -> Concluded | Refused:
+        def work() -> Observed:
+            observations = self._ready().observe(chunks)
+            if len(observations) != len(chunks):
+                raise RuntimeError(f"observe got {len(chunks)} chunks and gave {len(observations)} observations")
+            return Observed(observations, watch.cost())
+
+        return self._guarded(work, watch)
+
+    def conclude(self, observations: Sequence[Any], context: Context) -> Concluded | Refused | Fault:
         """The analyzer's result over the whole clip, or why there is none."""
         watch = _Watch()
+
+        def work() -> Concluded | Refused:
+            try:
+                analyzer = self._ready()
+                result = analyzer.conclude(observations, context)
+            except NotApplicable as error:
+                return Refused("not_applicable", error.code, error.reason, "Nothing to mend.", watch.cost())
+            except Unavailable as error:
+                return Refused("unavailable", error.code, error.reason, error.remedy, watch.cost())
+            timeline = sorted(analyzer.timeline(result), key=lambda item: (item.start_time, item.end_time))
+            return Concluded(result.model_dump(mode="json"), timeline, analyzer.headline(result), watch.cost())
+
+        return self._guarded(work, watch)
+
+    def _guarded(self, work: Callable[[], T], watch: _Watch) -> T | Fault:
+        """The one place that catches everything: whatever an analyzer does, the others go on."""
         try:
-            analyzer = self._ready()
-            result = analyzer.conclude(observations, context)
-        except NotApplicable as error:
-            return Refused("not_applicable", error.code, error.reason, "Nothing to mend.", watch.cost())
-        except Unavailable as error:
-            return Refused("unavailable", error.code, error.reason, error.remedy, watch.cost())
-        timeline = sorted(analyzer.timeline(result), key=lambda item: (item.start_time, item.end_time))
-        return Concluded(result.model_dump(mode="json"), timeline, analyzer.headline(result), watch.cost())
+            return work()
+        except Exception as error:
+            logger.exception("%s failed", self._cls.name)
+            text = str(error).strip().splitlines()
+            reason = f"{type(error).__name__}: {text[-1][:300]}" if text else type(error).__name__
+            return Fault("analyzer_error", reason, watch.cost())
 
     def _ready(self) -> Analyzer[Any, Any, Any, Any]:
         if self._unavailable:

@@ -1,4 +1,7 @@
-"""Calls to analyzer replicas: a lost replica costs a retry, a failing analyzer costs its own section only."""
+"""Calls to analyzer replicas: a lost replica costs a retry, what cannot be delivered costs that section only.
+
+An analyzer's own exceptions never get here: its host turns them into a ``Fault``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 logger = logging.getLogger("tiktok_analyzer.calls")
@@ -21,7 +25,8 @@ class Failure:
     """A call that brought nothing.
 
     Attributes:
-        code: ``analyzer_error`` for an exception of the analyzer, ``replica_lost`` when its process died each time.
+        code: ``replica_lost`` when the replica's process died each time, ``input_lost`` when the pictures or sound
+            could not be decoded, ``call_failed`` when Serve could not deliver the call.
         reason: One line for the client; the stack trace is in the log.
     """
 
@@ -50,9 +55,9 @@ async def call(handle: DeploymentHandle[Any], method: str, *args: Any, retries: 
                 "%s.%s lost its replica (attempt %d): %s", handle.deployment_name, method, attempt + 1, error
             )
             await asyncio.sleep(RETRY_PAUSE_S)
-        except Exception as error:
-            logger.exception("%s.%s failed", handle.deployment_name, method)
-            return Failure("analyzer_error", _one_line(error))
+        except (RayError, RayServeException) as error:
+            logger.warning("%s.%s failed: %s", handle.deployment_name, method, error)
+            return Failure("input_lost" if isinstance(error, RayTaskError) else "call_failed", _one_line(error))
     return Failure("replica_lost", f"its process died {retries + 1} times while working on this")
 
 

@@ -107,8 +107,13 @@ app = FastAPI(
 install_error_handlers(app)
 
 
-@serve.deployment(max_ongoing_requests=200, graceful_shutdown_timeout_s=120.0)
-@serve.ingress(app)
+MAX_ONGOING = 200
+"""Requests one ingress replica answers at once; most of them are polls, the analyses are bounded by the settings."""
+
+GRACEFUL_SHUTDOWN_S = 300.0
+"""Seconds that running analyses may still take when the ingress is replaced; the default of 20 would kill them."""
+
+
 class Ingress:
     """Admits requests, composes the analyzers into a graph for each, keeps the results.
 
@@ -404,3 +409,8 @@ def _read_exception(task: asyncio.Task[AnalyzeResponse]) -> None:
     """The job holds the error; without this, asyncio would log it as never read."""
     if not task.cancelled():
         task.exception()
+
+
+IngressDeployment = serve.deployment(
+    name="Ingress", max_ongoing_requests=MAX_ONGOING, graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S
+)(serve.ingress(app)(Ingress))

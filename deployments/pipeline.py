@@ -17,7 +17,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.handle import DeploymentHandle
 
 from analyzers.catalogue import analyzer_class, closure
-from analyzers.host import Concluded, Description, Observed
+from analyzers.host import Concluded, Description, Fault, Observed, Refused
 from deployments.calls import Failure, call
 from deployments.decode import start_audio_decode, start_video_decode
 from deployments.settings import GraphArgs
@@ -28,12 +28,12 @@ from media.types import ChunkHeader, DecodeReport
 from reducer.document import build_document
 from reducer.facts import facts_after_decode
 from reducer.sections import (
-    RESTART_REMEDY,
     Outcome,
     Tally,
     concluded_outcome,
     context_for,
     empty_outcome,
+    failed_outcome,
     not_run_outcome,
     starved_outcome,
 )
@@ -210,10 +210,10 @@ class AnalysisRun:
 
     async def _observe(self, name: str, index: int, span: tuple[float, float], method: str, args: list[Any]) -> None:
         started_s = time.perf_counter()
-        answer: Observed | Failure = await call(
+        answer: Observed | Fault | Failure = await call(
             self._handles[name], method, *args, retries=self._settings.chunk_retries
         )
-        if isinstance(answer, Failure):
+        if isinstance(answer, (Fault, Failure)):
             self._tallies[name].fail(*span, answer.reason)
             return
         self._tallies[name].add(index, answer, 1000.0 * (time.perf_counter() - started_s))
@@ -239,16 +239,15 @@ class AnalysisRun:
         started_s = time.perf_counter()
         context = context_for(tally, self._facts, self._outcomes)
         try:
-            answer: Concluded | Any = await asyncio.wait_for(
+            answer: Concluded | Refused | Fault | Failure = await asyncio.wait_for(
                 call(self._handles[name], "conclude", tally.in_order(), context, retries=self._settings.chunk_retries),
                 limit_s,
             )
         except asyncio.TimeoutError:
             self._outcomes[name] = self._timed_out(name)
             return
-        if isinstance(answer, Failure):
-            error = SectionError(code=answer.code, reason=answer.reason, remedy=RESTART_REMEDY, retry_possible=True)
-            self._outcomes[name] = empty_outcome(tally, "failed", error, self._facts, requested)
+        if isinstance(answer, (Fault, Failure)):
+            self._outcomes[name] = failed_outcome(tally, answer.code, answer.reason, self._facts, requested)
             return
         tally.spend(answer.cost, 1000.0 * (time.perf_counter() - started_s))
         self._outcomes[name] = concluded_outcome(tally, answer, self._facts, requested)

@@ -121,6 +121,12 @@ def empty_outcome(
     return Outcome(_section(tally, status, requested, _provenance(tally, video), error))
 
 
+def failed_outcome(tally: Tally, code: str, reason: str, video: VideoFacts, requested: bool) -> Outcome:
+    """The outcome of an analyzer whose conclusion failed."""
+    error = SectionError(code=code, reason=reason, remedy=RESTART_REMEDY, retry_possible=True)
+    return empty_outcome(tally, "failed", error, video, requested)
+
+
 def not_run_outcome(tally: Tally, video: VideoFacts, requested: bool) -> Outcome | None:
     """The outcome of an analyzer that cannot run on this file or machine; None when it can."""
     description = tally.description

@@ -10,9 +10,14 @@ import numpy as np
 
 from analyzers.base import AnalyzerResult, AnyAnalyzer, Context
 from analyzers.catalogue import analyzer_class
+from media.decode import decode_audio, decode_video
+from media.limits import MediaLimits
 from media.needs import EveryFrame, FrameNeed, Rate, Spread
-from media.plan import scaled_size
-from media.types import AudioChunk, AudioClip, FrameBatch, FrameChunk
+from media.plan import plan_decode, scaled_size
+from media.probe import probe
+from media.types import AudioChunk, AudioClip, DecodeReport, FrameBatch, FrameChunk
+from ops.local import grouped
+from reducer.facts import facts_after_decode
 from schema.document import VideoFacts
 
 
@@ -69,13 +74,6 @@ def run_on_file(
     results: Mapping[str, AnalyzerResult] | None = None,
 ) -> Any:
     """Probe, plan, decode, observe chunk by chunk, conclude."""
-    from media.decode import decode_audio, decode_video
-    from media.probe import probe
-
-    from media.limits import MediaLimits
-    from media.plan import plan_decode
-    from media.types import ChunkHeader, DecodeReport
-
     limits = MediaLimits()
     facts = probe(path, limits)
     plan = plan_decode({analyzer.name: analyzer.needs()}, facts, chunk_s)
@@ -84,16 +82,13 @@ def run_on_file(
     if route.audio:
         observations = analyzer.observe([AudioChunk(tuple(decode_audio(path, plan, facts, limits)))])
     elif route.frames:
-        items = iter(decode_video(path, plan, facts, limits))
-        for item in items:
-            if isinstance(item, DecodeReport):
-                facts = facts.model_copy(update={"duration_s": item.end_s, "frames_decoded": item.frames_decoded})
+        for header, batches in grouped(iter(decode_video(path, plan, facts, limits))):
+            if isinstance(header, DecodeReport):
+                facts = facts_after_decode(facts, header)
                 break
-            assert isinstance(item, ChunkHeader)
-            batches = {i: next(items) for i in item.renditions}
             own = tuple(batches[i] for i in route.frames if i in batches)
-            if sum(len(b) for b in own):
-                observations += analyzer.observe([FrameChunk(item.index, item.start_s, item.end_s, own)])
+            if any(len(batch) for batch in own):
+                observations += analyzer.observe([FrameChunk(header.index, header.start_s, header.end_s, own)])
     return analyzer.conclude(observations, Context(facts, results or {}))
 
 

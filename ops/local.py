@@ -1,0 +1,199 @@
+"""The whole catalogue in one process, without Ray: the command line's ``--local``, and the benchmark's yardstick."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from analyzers.catalogue import closure, names
+from analyzers.host import AnalyzerHost, Fault
+from deployments.settings import GraphArgs
+from jobs.results import new_id
+from media.decode import DecodeItem, decode_audio, decode_video
+from media.plan import DecodePlan, plan_decode
+from media.probe import probe
+from media.source import sha256_of
+from media.types import AudioChunk, ChunkHeader, DecodeReport, FrameBatch, FrameChunk
+from reducer.document import build_document
+from reducer.facts import facts_after_decode
+from reducer.sections import (
+    Outcome,
+    Tally,
+    concluded_outcome,
+    context_for,
+    failed_outcome,
+    not_run_outcome,
+    starved_outcome,
+)
+from schema.document import AnalysisDocument, Performance, SourceFacts
+from schema.jobs import AnalyzerProgress
+
+OnProgress = Callable[[Mapping[str, AnalyzerProgress]], None]
+
+
+class LocalRunner:
+    """Analyzers loaded once, run one after the other.
+
+    Args:
+        settings: Of the application; the parts about replicas have no meaning here.
+        configs: Settings per analyzer, as ``user_config`` in the yaml.
+    """
+
+    def __init__(self, settings: GraphArgs, configs: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self._settings = settings
+        active = names() if settings.analyzers is None else settings.analyzers
+        self._hosts = {name: AnalyzerHost(name, (configs or {}).get(name)) for name in active}
+
+    def analyze(
+        self, path: Path, requested: Iterable[str] | None = None, on_progress: OnProgress | None = None
+    ) -> AnalysisDocument:
+        """The document of one video.
+
+        Args:
+            path: The file.
+            requested: Analyzers; all when left out. What they come after is run too.
+            on_progress: Called after each chunk with the progress of all analyzers.
+
+        Raises:
+            AnalyzerSystemError: As over HTTP: no video, too long, unknown analyzer, ...
+        """
+        created_at, started_s = datetime.now(timezone.utc), time.perf_counter()
+        wanted = tuple(self._hosts) if requested is None else tuple(requested)
+        order = closure(wanted, self._hosts)
+        facts = probe(path, self._settings.limits)
+        run = _LocalRun({name: self._hosts[name] for name in order}, frozenset(wanted), on_progress)
+        plan = run.plan(facts, self._settings.chunk_s)
+        bytes_out = 0
+        if plan.audio:
+            clips = decode_audio(path, plan, facts, self._settings.limits)
+            bytes_out += sum(clip.samples.nbytes for clip in clips)
+            run.observe_audio(plan, AudioChunk(tuple(clips)))
+        report: DecodeReport | None = None
+        if plan.renditions:
+            report = run.observe_frames(plan, self._decode(path, plan, facts))
+            facts = facts_after_decode(facts, report)
+            bytes_out += report.bytes_out
+        outcomes = run.conclude(facts)
+        elapsed_s = time.perf_counter() - started_s
+        return build_document(
+            id=new_id(),
+            created_at=created_at,
+            source=SourceFacts(kind="path", name=path.name, sha256=sha256_of(path), size_bytes=path.stat().st_size),
+            video=facts,
+            outcomes=outcomes,
+            performance=Performance(
+                processing_time=elapsed_s,
+                realtime_factor=elapsed_s / facts.duration_s if facts.duration_s > 0.0 else 0.0,
+                analyzers_ms={name: o.section.provenance.run_ms for name, o in outcomes.items()},
+                video_decodes=report.video_decodes if report else 0,
+                object_store_bytes=bytes_out,
+                decoder=report.decoder if report else None,
+            ),
+        )
+
+    def _decode(self, path: Path, plan: DecodePlan, facts: Any) -> Iterator[DecodeItem]:
+        return decode_video(
+            path,
+            plan,
+            facts,
+            self._settings.limits,
+            decoder=self._settings.decoder,
+            threads=self._settings.decode_threads,
+        )
+
+
+class _LocalRun:
+    """The work on one video."""
+
+    def __init__(
+        self, hosts: Mapping[str, AnalyzerHost], requested: frozenset[str], on_progress: OnProgress | None
+    ) -> None:
+        self._hosts, self._requested, self._on_progress = hosts, requested, on_progress
+        self._tallies = {name: Tally(host.describe()) for name, host in hosts.items()}
+        self._outcomes: dict[str, Outcome] = {}
+
+    def plan(self, facts: Any, chunk_s: float) -> DecodePlan:
+        for name, tally in self._tallies.items():
+            if outcome := not_run_outcome(tally, facts, name in self._requested):
+                self._outcomes[name] = outcome
+        needs = {n: t.description.needs for n, t in self._tallies.items() if n not in self._outcomes}
+        plan = plan_decode(needs, facts, chunk_s)
+        for name, route in plan.routes.items():
+            self._tallies[name].planned = (
+                plan.chunks_planned if route.frames and not route.spread else bool(route.audio or route.frames)
+            )
+        return plan
+
+    def observe_audio(self, plan: DecodePlan, chunk: AudioChunk) -> None:
+        for name, route in plan.routes.items():
+            if route.audio:
+                part = AudioChunk(tuple(chunk.clips[i] for i in route.audio))
+                self._observe(name, 0, (0.0, chunk.clips[0].duration_s), part)
+
+    def observe_frames(self, plan: DecodePlan, items: Iterator[DecodeItem]) -> DecodeReport:
+        for header, batches in grouped(items):
+            if isinstance(header, DecodeReport):
+                return header
+            for name, route in plan.routes.items():
+                mine = tuple(batches[i] for i in route.frames if i in batches)
+                if any(len(batch) for batch in mine):
+                    chunk = FrameChunk(header.index, header.start_s, header.end_s, mine)
+                    self._observe(name, header.index, (header.start_s, header.end_s), chunk)
+        raise RuntimeError("the decoder ended without a report")
+
+    def conclude(self, facts: Any) -> dict[str, Outcome]:
+        for name, host in self._hosts.items():
+            tally, requested = self._tallies[name], name in self._requested
+            if name in self._outcomes:
+                continue
+            if starved := starved_outcome(tally, facts, requested):
+                self._outcomes[name] = starved
+                continue
+            context = context_for(tally, facts, self._outcomes)
+            answer = host.conclude(tally.in_order(), context)
+            if isinstance(answer, Fault):
+                self._outcomes[name] = failed_outcome(tally, answer.code, answer.reason, facts, requested)
+            else:
+                tally.spend(answer.cost, answer.cost.run_ms)
+                self._outcomes[name] = concluded_outcome(tally, answer, facts, requested)
+            self._tell()
+        return {name: self._outcomes[name] for name in self._hosts}
+
+    def _observe(self, name: str, index: int, span: tuple[float, float], chunk: Any) -> None:
+        answer = self._hosts[name].observe([chunk])
+        if isinstance(answer, Fault):
+            self._tallies[name].fail(*span, answer.reason)
+        else:
+            self._tallies[name].add(index, answer, answer.cost.run_ms)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._on_progress:
+            self._on_progress(
+                {
+                    name: AnalyzerProgress(
+                        chunks_done=tally.done,
+                        chunks_planned=max(tally.planned, tally.done),
+                        status=self._outcomes[name].section.status if name in self._outcomes else None,
+                    )
+                    for name, tally in self._tallies.items()
+                }
+            )
+
+
+def grouped(items: Iterator[DecodeItem]) -> Iterator[tuple[ChunkHeader | DecodeReport, dict[int, FrameBatch]]]:
+    """Each header with its batches by rendition; last the report, alone."""
+    for item in items:
+        batches: dict[int, FrameBatch] = {}
+        if isinstance(item, ChunkHeader):
+            for index in item.renditions:
+                batch = next(items)
+                if not isinstance(batch, FrameBatch):
+                    raise TypeError(f"after a header with {item.renditions} came {batch!r} in place of a batch")
+                batches[index] = batch
+        elif not isinstance(item, DecodeReport):
+            raise TypeError(f"expected a header or the report, got {item!r}")
+        yield item, batches

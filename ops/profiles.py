@@ -1,0 +1,34 @@
+"""The profiles: one Serve yaml each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from deployments.settings import PROJECT_ROOT
+
+Profile = Literal["cpu", "gpu"]
+
+PROFILE_FILES: dict[Profile, Path] = {
+    "cpu": PROJECT_ROOT / "serve_config.cpu.yaml",
+    "gpu": PROJECT_ROOT / "serve_config.yaml",
+}
+
+
+def load_profile(path: Path, *, port: int | None = None, args: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A Serve configuration as a dictionary.
+
+    Args:
+        path: Of the yaml.
+        port: HTTP port in place of the file's.
+        args: Application arguments that win over the file's.
+    """
+    config: dict[str, Any] = yaml.safe_load(path.read_text())
+    if port is not None:
+        config.setdefault("http_options", {})["port"] = port
+    if args:
+        application = config["applications"][0]
+        application["args"] = {**application.get("args", {}), **args}
+    return config

@@ -1,0 +1,114 @@
+"""A document, and work in progress, for people at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from schema.document import AnalysisDocument, TimelineEntry
+from schema.jobs import AnalyzerProgress
+
+STATUS_STYLE = {
+    "ok": "green",
+    "partial": "yellow",
+    "unavailable": "yellow",
+    "not_applicable": "dim",
+    "failed": "red",
+    "cancelled": "red",
+}
+
+TIMELINE_ROWS = 12
+"""Entries of the time line that are printed; the document holds all."""
+
+
+class ProgressLines:
+    """One progress line per analyzer, fed with snapshots.
+
+    Args:
+        progress: The display.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, analyzers: Mapping[str, AnalyzerProgress]) -> None:
+        """Brings the lines up to this snapshot."""
+        for name, state in analyzers.items():
+            if name not in self._tasks:
+                self._tasks[name] = self._progress.add_task(name, total=None, status="")
+            # The conclusion counts as one more step beside the chunks.
+            self._progress.update(
+                self._tasks[name],
+                total=state.chunks_planned + 1,
+                completed=min(state.chunks_done, state.chunks_planned) + (state.status is not None),
+                status=state.status or "",
+            )
+
+
+@contextmanager
+def progress_lines(console: Console) -> Iterator[ProgressLines]:
+    """A live display of one line per analyzer."""
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+        yield ProgressLines(progress)
+
+
+def print_document(console: Console, document: AnalysisDocument, results_file: str | None) -> None:
+    """The document in short: what it is, each section, the time line's beginning, the figures."""
+    console.print(Panel(document.summary.text, title=document.source.name, title_align="left"))
+    console.print(_sections(document))
+    console.print(_timeline(document))
+    performance, quality = document.performance, document.quality
+    first = (
+        f", first observation after {performance.first_observation_ms:.0f} ms"
+        if performance.first_observation_ms
+        else ""
+    )
+    console.print(
+        f"{document.status}: {quality.sections_with_result} of {quality.sections_total} sections with a result; "
+        f"{performance.processing_time:.2f} s for {document.video.duration_s:.2f} s of video "
+        f"({performance.realtime_factor:.2f} x its length), {performance.video_decodes} decode of the pictures{first}"
+    )
+    for line in document.summary.missing:
+        console.print(f"missing: {line}", style="yellow")
+    if results_file:
+        console.print(f"document: {results_file}", soft_wrap=True)
+
+
+def _sections(document: AnalysisDocument) -> Table:
+    table = Table("analyzer", "status", "ms", "finding", title="Sections", title_justify="left")
+    for name, section in document.sections.items():
+        finding = section.headline or (section.error.reason if section.error else "")
+        status = f"[{STATUS_STYLE[section.status]}]{section.status}[/]"
+        table.add_row(name, status, f"{section.provenance.run_ms:.0f}", finding)
+    return table
+
+
+def _timeline(document: AnalysisDocument) -> Table:
+    table = Table("time", "seen", "said", "written", "heard", title="Time line", title_justify="left")
+    for entry in document.timeline[:TIMELINE_ROWS]:
+        table.add_row(f"{entry.start_time:.2f}-{entry.end_time:.2f}", *_cells(entry))
+    hidden = len(document.timeline) - TIMELINE_ROWS
+    if hidden > 0:
+        table.caption = f"{hidden} more in the document"
+    return table
+
+
+def _cells(entry: TimelineEntry) -> list[str]:
+    cells = []
+    for items in (entry.seen, entry.said, entry.written, entry.heard):
+        labels = list(dict.fromkeys(item.label for item in items))
+        cells.append("; ".join(labels[:4]) + (f"; +{len(labels) - 4}" if len(labels) > 4 else ""))
+    return cells

@@ -1,0 +1,138 @@
+"""Starts Ray on this machine and deploys the application on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from analyzers.threads import thread_environment
+from deployments.settings import PROJECT_ROOT
+
+OBJECT_STORE_BYTES = 768 * 1024 * 1024
+"""Shared memory for pictures and sound on one machine: two videos of 192 MB in flight, what is being decoded, and as
+much again for what replicas still hold."""
+
+START_TIMEOUT_S = 180.0
+"""Wall seconds until all replicas answer; 8 of them take 15 s on two idle cores."""
+
+POLL_S = 0.25
+"""Wall seconds between two looks at a starting application."""
+
+
+class StartFailed(RuntimeError):
+    """The application did not come up; the text holds Serve's own message."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running application.
+
+    Attributes:
+        url: Of the ingress.
+        dashboard_url: Of Ray's dashboard.
+        start_s: Wall seconds until it was ready.
+    """
+
+    url: str
+    dashboard_url: str
+    start_s: float
+
+
+@contextmanager
+def local_service(config: dict[str, Any]) -> Iterator[Service]:
+    """Ray and the application on this machine, until the block ends.
+
+    Args:
+        config: A Serve configuration, as in the yaml files.
+
+    Raises:
+        StartFailed: It did not come up in time.
+    """
+    started_s = time.monotonic()
+    os.environ.update(thread_environment(1))
+    # Replicas import the project by name: it is installed, or its root is on their path.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+    from ray import serve
+
+    context = ray.init(
+        include_dashboard=True,
+        object_store_memory=OBJECT_STORE_BYTES,
+        num_cpus=max(2, os.cpu_count() or 2),
+        configure_logging=True,
+        logging_level=logging.WARNING,
+        log_to_driver=False,
+    )
+    try:
+        dashboard_url = f"http://{context.dashboard_url}"
+        deploy(dashboard_url, config)
+        http_options = config.get("http_options", {})
+        url = f"http://{http_options.get('host', '127.0.0.1')}:{http_options.get('port', 8000)}"
+        wait_until_ready(url, dashboard_url, started_s + START_TIMEOUT_S)
+        yield Service(url, dashboard_url, time.monotonic() - started_s)
+    finally:
+        serve.shutdown()  # type: ignore[no-untyped-call]  # ray leaves it unannotated
+        ray.shutdown()
+
+
+def deploy(dashboard_url: str, config: dict[str, Any]) -> None:
+    """Hands the configuration to Serve, as ``serve deploy`` does."""
+    from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
+
+    ServeSubmissionClient(dashboard_url).deploy_applications(config)
+
+
+def wait_until_ready(url: str, dashboard_url: str, until_s: float) -> None:
+    """Polls until every replica answers.
+
+    Args:
+        url: Of the ingress.
+        dashboard_url: Of the dashboard, asked for the reason when the application fails.
+        until_s: ``time.monotonic()`` after which to give up.
+
+    Raises:
+        StartFailed: The application failed to deploy, or did not answer in time.
+    """
+    while time.monotonic() < until_s:
+        try:
+            if httpx.get(f"{url}/health/ready", timeout=10.0).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass  # the proxy is not up yet
+        if message := deploy_failure(dashboard_url):
+            raise StartFailed(message)
+        time.sleep(POLL_S)
+    raise StartFailed(f"not every replica answered in time; {dashboard_url}/#/serve shows which")
+
+
+def deploy_failure(dashboard_url: str) -> str | None:
+    """Serve's message when the application failed to deploy; None while it is starting or running."""
+    from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
+
+    details = ServeSubmissionClient(dashboard_url).get_serve_details()
+    for application in details.get("applications", {}).values():
+        if application["status"] == "DEPLOY_FAILED":
+            return str(application["message"])
+    return None
+
+
+def free_port(preferred: int) -> int:
+    """``preferred`` if nobody listens there, else one that the system names."""
+    for candidate in (preferred, 0):
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            return int(listener.getsockname()[1])
+    raise StartFailed("no free TCP port on 127.0.0.1")
