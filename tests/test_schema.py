@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pickle
+import pkgutil
 import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -12,13 +13,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-import schema.base
 import schema.document
-import schema.errors
 from schema.base import BoundingBox, Model, TimedSpan
 from schema.document import (
     AnalysisDocument,
@@ -37,115 +36,12 @@ from schema.document import (
     clamp_time,
 )
 from schema.errors import ALL_ERRORS, AnalyzerSystemError, ErrorBody
+from tests.model_values import model_values
 
-SCHEMA_MODULES = ("base", "document", "errors")
-
-# ---------------------------------------------------------------------------------------------------- strategies
-
-finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
+finite = st.floats(allow_nan=False, allow_infinity=False)
 seconds = st.floats(min_value=0.0, max_value=7200.0)
-unit = st.floats(min_value=0.0, max_value=1.0)
-milliseconds = st.floats(min_value=0.0, max_value=1e9)
-count = st.integers(min_value=0, max_value=10**9)
-text = st.text(max_size=30)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | finite | text,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
-    max_leaves=6,
-)
-spans = st.tuples(seconds, st.floats(min_value=0.001, max_value=100.0)).map(lambda s: (s[0], s[0] + s[1]))
-
-
-def timed(model: type[Any], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.tuples(spans, st.fixed_dictionaries(fields)).map(
-        lambda drawn: model(start_time=drawn[0][0], end_time=drawn[0][1], **drawn[1])
-    )
-
-
-items = timed(
-    TimelineItem,
-    channel=st.sampled_from(["seen", "said", "written", "heard"]),
-    analyzer=text,
-    label=text,
-    score=st.none() | unit,
-)
-lanes = st.lists(items, max_size=2).map(tuple)
-entries = timed(
-    TimelineEntry,
-    index=count,
-    basis=st.sampled_from(["shot", "second"]),
-    seen=lanes,
-    said=lanes,
-    written=lanes,
-    heard=lanes,
-)
-provenances = st.builds(
-    Provenance,
-    analyzer_version=text,
-    models=st.lists(text, max_size=2).map(tuple),
-    config=st.dictionaries(text, json_values, max_size=3),
-    device=text,
-    queued_ms=milliseconds,
-    run_ms=milliseconds,
-    cpu_ms=milliseconds,
-    coverage=st.none()
-    | st.builds(Coverage, chunks_planned=count, chunks_observed=count, chunks_failed=count, share=unit),
-)
-sections = st.builds(
-    Section,
-    analyzer=text,
-    status=st.sampled_from(["ok", "partial", "unavailable", "not_applicable", "failed", "cancelled"]),
-    requested=st.booleans(),
-    error=st.none() | st.builds(SectionError, code=text, reason=text, remedy=text, retry_possible=st.booleans()),
-    headline=st.none() | text,
-    result=st.none() | st.dictionaries(text, json_values, max_size=3),
-    provenance=provenances,
-)
-videos = st.builds(
-    VideoFacts,
-    container=text,
-    duration_s=seconds,
-    declared_duration_s=st.none() | seconds,
-    start_offset_s=finite,
-    width=st.none() | count,
-    height=st.none() | count,
-    rotation_deg=st.sampled_from([0, 90, 180, 270]),
-    frame_rate=st.none() | st.floats(min_value=0.01, max_value=1000.0),
-    audio=st.none() | st.builds(AudioFacts, codec=text, sample_rate_hz=count, channels=count, duration_s=seconds),
-)
-documents = st.builds(
-    AnalysisDocument,
-    id=text,
-    created_at=st.datetimes(timezones=st.just(timezone.utc)),
-    status=st.sampled_from(["ok", "partial", "failed"]),
-    source=st.builds(
-        SourceFacts, kind=st.sampled_from(["path", "upload", "url"]), name=text, sha256=text, size_bytes=count
-    ),
-    video=videos,
-    summary=st.builds(
-        Summary, text=text, points=st.lists(text, max_size=2).map(tuple), missing=st.lists(text, max_size=2).map(tuple)
-    ),
-    timeline=st.lists(entries, max_size=2).map(tuple),
-    sections=st.dictionaries(text, sections, max_size=2),
-    quality=st.builds(
-        Quality,
-        sections_with_result=count,
-        sections_total=count,
-        timeline_coverage=unit,
-        time_monotone=st.booleans(),
-        repeated_text_share=st.none() | unit,
-        frames_decoded_share=st.none() | unit,
-    ),
-    performance=st.builds(
-        Performance,
-        processing_time=milliseconds,
-        realtime_factor=milliseconds,
-        stages_ms=st.dictionaries(text, milliseconds, max_size=2),
-        analyzers_ms=st.dictionaries(text, milliseconds, max_size=2),
-        first_observation_ms=st.none() | milliseconds,
-        decoder=st.none() | text,
-    ),
-)
+documents = model_values(AnalysisDocument)
+PUBLISHED = jsonschema.Draft202012Validator(AnalysisDocument.model_json_schema(mode="serialization"))
 
 
 def small_document() -> AnalysisDocument:
@@ -176,14 +72,11 @@ def small_document() -> AnalysisDocument:
     )
 
 
-# --------------------------------------------------------------------------------------------------------- models
-
-
 def schema_models() -> list[type[BaseModel]]:
     """Every model defined under ``schema/``."""
     found: dict[str, type[BaseModel]] = {}
-    for name in SCHEMA_MODULES:
-        module = importlib.import_module(f"schema.{name}")
+    for info in pkgutil.iter_modules(schema.__path__):
+        module = importlib.import_module(f"schema.{info.name}")
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__:
                 found[value.__name__] = value
@@ -197,26 +90,18 @@ def test_a_model_is_frozen_and_closed(model: type[BaseModel]) -> None:
     assert model.model_config["extra"] == "forbid"
 
 
-@given(documents)
-def test_a_document_survives_json(document: AnalysisDocument) -> None:
-    assert AnalysisDocument.model_validate_json(document.model_dump_json()) == document
+@pytest.mark.parametrize("model", schema_models(), ids=lambda model: model.__name__)
+@given(data=st.data())
+def test_a_model_survives_json_and_pickle(model: type[BaseModel], data: st.DataObject) -> None:
+    value = data.draw(model_values(model))
+    assert model.model_validate_json(value.model_dump_json()) == value
+    assert pickle.loads(pickle.dumps(value)) == value
 
 
-@given(documents)
-def test_a_document_survives_pickle(document: AnalysisDocument) -> None:
-    assert pickle.loads(pickle.dumps(document)) == document
-
-
-@given(sections)
-def test_a_section_survives_json_and_pickle(section: Section) -> None:
-    assert Section.model_validate_json(section.model_dump_json()) == section
-    assert pickle.loads(pickle.dumps(section)) == section
-
-
+@settings(max_examples=20)
 @given(documents)
 def test_a_document_obeys_its_published_json_schema(document: AnalysisDocument) -> None:
-    published = AnalysisDocument.model_json_schema(mode="serialization")
-    jsonschema.validate(json.loads(document.model_dump_json()), published)
+    PUBLISHED.validate(json.loads(document.model_dump_json()))
 
 
 def objects(value: Any, where: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -263,9 +148,6 @@ def test_a_missing_section_is_named_with_those_there_are() -> None:
         document.section("b")
 
 
-# ---------------------------------------------------------------------------------------------------------- spans
-
-
 @given(seconds, seconds)
 def test_a_span_is_never_empty_nor_backwards(start: float, end: float) -> None:
     if start < end:
@@ -303,9 +185,6 @@ def test_a_box_has_an_area_and_lies_in_the_picture(field: str, bad: float) -> No
 def test_a_score_outside_0_to_1_is_refused(score: float) -> None:
     with pytest.raises(ValidationError, match="score"):
         TimelineItem(start_time=0.0, end_time=1.0, channel="seen", analyzer="a", label="x", score=score)
-
-
-# --------------------------------------------------------------------------------------------------------- errors
 
 
 def subclasses(cls: type[AnalyzerSystemError]) -> set[type[AnalyzerSystemError]]:
