@@ -5,8 +5,7 @@
 ``serve run graph:app`` starts it with defaults; ``serve deploy serve_config.cpu.yaml`` with the file's settings.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: Serve reads the annotation of `args` to type the yaml's values.
 from ray.serve import Application
 
 from analyzers.catalogue import analyzer_class, names

@@ -57,11 +57,12 @@ async def call(handle: DeploymentHandle[Any], method: str, *args: Any, retries: 
             await asyncio.sleep(RETRY_PAUSE_S)
         except (RayError, RayServeException) as error:
             logger.warning("%s.%s failed: %s", handle.deployment_name, method, error)
-            return Failure("input_lost" if isinstance(error, RayTaskError) else "call_failed", _one_line(error))
+            return Failure("input_lost" if isinstance(error, RayTaskError) else "call_failed", one_line(error))
     return Failure("replica_lost", f"its process died {retries + 1} times while working on this")
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What went wrong, for a client: the cause's class and last line, without a stack trace."""
     cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
     text = str(cause).strip().splitlines()
     return f"{type(cause).__name__}: {text[-1][:300]}" if text else type(cause).__name__

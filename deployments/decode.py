@@ -30,9 +30,12 @@ def _decode_video(
     limit_threads(1)
     from media.decode import decode_video
 
-    yield from decode_video(
+    items = decode_video(
         Path(path), plan, facts, settings.limits, decoder=settings.decoder, threads=settings.decode_threads
     )
+    # No `yield from`: Ray sends values into its generators, which must not reach the iterators inside.
+    for item in items:  # noqa: UP028
+        yield item
 
 
 @ray.remote(max_retries=DECODE_RETRIES)

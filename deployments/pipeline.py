@@ -18,7 +18,7 @@ from ray.serve.handle import DeploymentHandle
 
 from analyzers.catalogue import analyzer_class, closure
 from analyzers.host import Concluded, Description, Fault, Observed, Refused
-from deployments.calls import Failure, call
+from deployments.calls import Failure, call, one_line
 from deployments.decode import start_audio_decode, start_video_decode
 from deployments.settings import GraphArgs
 from deployments.window import ByteWindow
@@ -182,7 +182,7 @@ class AnalysisRun:
             if isinstance(item, DecodeReport):
                 self._report = item
                 return
-            refs = {index: await anext_ref(stream) for index in item.renditions}
+            refs = await _batch_refs(stream, item.renditions)
             await self._hand_out(item, refs, plan)
 
     async def _hand_out(self, header: ChunkHeader, refs: dict[int, Any], plan: DecodePlan) -> None:
@@ -270,15 +270,15 @@ class AnalysisRun:
     def _broken_off(self, error: RayError, has_audio: bool) -> None:
         """The decode ended with an error: of the file when no chunk came, else only the rest is missing."""
         cause = error.cause if isinstance(error, RayTaskError) else error
-        logger.warning("decoding %s broke off: %s", self._path.name, cause)
+        logger.warning("decoding %s broke off: %s", self._path.name, error)
+        reason = str(cause) if isinstance(cause, AnalyzerSystemError) else f"the decoder broke off ({one_line(error)})"
         if (
             not any(
                 t.observations or self._observing[n] for n, t in self._tallies.items() if t.description.needs.frames
             )
             and not has_audio
         ):
-            raise cause if isinstance(cause, AnalyzerSystemError) else DecodeFailed("the decoder's process died")
-        reason = str(cause) if isinstance(cause, AnalyzerSystemError) else "the decoder's process died"
+            raise cause if isinstance(cause, AnalyzerSystemError) else DecodeFailed(reason)
         lost = SectionError(code="decode_failed", reason=reason, remedy=DecodeFailed.default_action)
         for tally in self._tallies.values():
             if tally.description.needs.frames:
@@ -342,9 +342,16 @@ class AnalysisRun:
         return document.model_copy(update={"performance": performance.model_copy(update={"stages_ms": stages})})
 
 
-async def anext_ref(stream: Any) -> Any:
-    """The next reference of a streaming task; it may raise what the task raised."""
-    return await stream.__anext__()
+async def _batch_refs(stream: Any, renditions: tuple[int, ...]) -> dict[int, Any]:
+    """The references that follow a header. A task that fails between them puts its error in place of the next one."""
+    refs: dict[int, Any] = {}
+    async for ref in stream:
+        refs[renditions[len(refs)]] = ref
+        if len(refs) == len(renditions):
+            return refs
+    for ref in refs.values():
+        await ref
+    raise DecodeFailed("the decoder ended in the middle of a chunk")
 
 
 def _unreachable(name: str, failure: Failure, video: VideoFacts, requested: bool) -> Outcome:
