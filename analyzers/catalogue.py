@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analyzers.base import AnyAnalyzer
+from analyzers.speech_flow import SpeechFlow
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
-CATALOGUE: tuple[type[AnyAnalyzer], ...] = ()
+CATALOGUE: tuple[type[AnyAnalyzer], ...] = (SpeechFlow,)
 """Document order; an analyzer stands behind all that it comes ``after``."""
 
 RETIRED: dict[str, str] = {

@@ -1,0 +1,1 @@
+"""Measures shared by several analyzers: pure functions over arrays, no models of the document."""
