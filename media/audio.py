@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import av.error
 import numpy as np
@@ -11,6 +12,7 @@ from av import AudioFrame, AudioResampler
 from av.audio.stream import AudioStream
 
 from media.limits import MediaLimits
+from media.needs import AudioNeed
 from media.plan import DecodePlan
 from media.pyav_open import OpenMedia, error_text, open_media
 from media.types import AudioClip, Float32Array
@@ -24,135 +26,171 @@ milliseconds and one coded block (21 ms) stay below; a lost block is heard from 
 JUMP_BACK_S = 1.0
 """A step back by more than this is a clock that starts anew; less is sound sent twice, which is cut."""
 
-MIX = {"FL": (1.0, 0.0), "FR": (0.0, 1.0), "FC": (0.7071, 0.7071), "LFE": (0.0, 0.0)}
-"""Share of each channel in left and right (ITU-R BS.775-3, without the low-frequency channel)."""
+CENTRE = 0.7071
+"""Share of a centre or surround channel in left and right (ITU-R BS.775-3, table 2)."""
 
 
 def decode_audio(path: Path, plan: DecodePlan, facts: VideoFacts, limits: MediaLimits) -> list[AudioClip]:
     """One clip per entry of ``plan.audio``, from one pass over the sound.
+
+    Args:
+        path: A file that ``media.probe.probe`` has accepted.
+        plan: Which rates and channels.
+        facts: From the probe.
+        limits: ``max_duration_s`` cuts the sound.
 
     Raises:
         DecodeFailed: Not one sample came out.
     """
     if not plan.audio:
         return []
-    rates = {need.rate_hz: _Track(need.rate_hz, limits.max_duration_s) for need in plan.audio}
-    error = ""
+    tracks = {rate: _Track(rate, _channels(plan.audio, rate)) for rate in {need.rate_hz for need in plan.audio}}
+    fault = ""
     with open_media(path, limits) as media:
         if media.audio is None:
             raise DecodeFailed(f"{path.name}: there is no sound")
         try:
-            for block, layout, rate_hz in _blocks(media, media.audio, limits.max_duration_s):
-                for track in rates.values():
-                    track.add(block, layout, rate_hz)
-        except av.error.FFmpegError as fault:
-            error = error_text(fault)
-    tracks = {rate: track.finish() for rate, track in rates.items()}
-    if any(len(t) == 0 for t in tracks.values()):
-        raise DecodeFailed(f"{path.name}: no sound could be decoded ({error or 'none found'})")
-    return [_clip(tracks[need.rate_hz], need.rate_hz, need.channels) for need in plan.audio]
+            for block, rate_hz in _blocks(media, media.audio, limits.max_duration_s):
+                for track in tracks.values():
+                    track.add(block, rate_hz)
+        except av.error.FFmpegError as error:  # the file breaks off here; the sound so far stands
+            fault = error_text(error)
+    whole = {rate: track.finish(limits.max_duration_s) for rate, track in tracks.items()}
+    if any(len(samples) == 0 for samples in whole.values()):
+        raise DecodeFailed(f"{path.name}: no sound could be decoded ({fault or 'the stream holds none'})")
+    return [_clip(whole[need.rate_hz], need) for need in plan.audio]
 
 
-def _clip(stereo: Float32Array, rate_hz: int, channels: int) -> AudioClip:
-    samples = stereo if channels == 2 else stereo.mean(axis=1, dtype=np.float32)
-    return AudioClip(np.ascontiguousarray(samples, dtype=np.float32), rate_hz)
+def _channels(needs: Sequence[AudioNeed], rate_hz: int) -> int:
+    return max(need.channels for need in needs if need.rate_hz == rate_hz)
 
 
-def _blocks(media: OpenMedia, stream: AudioStream, max_duration_s: float) -> Iterator[tuple[Float32Array, str, int]]:
-    """Stereo blocks (N, 2) without holes, from time zero on, with layout name and rate."""
+def _clip(samples: Float32Array, need: AudioNeed) -> AudioClip:
+    """``samples``: (N, 1) or (N, 2)."""
+    if need.channels == 1:
+        samples = samples.mean(axis=1, dtype=np.float32)
+    return AudioClip(np.ascontiguousarray(samples), need.rate_hz)
+
+
+def _blocks(media: OpenMedia, stream: AudioStream, max_duration_s: float) -> Iterator[tuple[Float32Array, int]]:
+    """Blocks (N, 1) or (N, 2) with their rate, from time zero on, without holes or overlaps."""
     position_s = 0.0
     shift_s = -media.start_s
     for frame in _frames(media, stream):
-        samples = _to_stereo(frame)
-        rate = frame.sample_rate
+        samples, rate = to_stereo(_as_float(frame), [c.name for c in frame.layout.channels]), frame.sample_rate
         if frame.pts is not None and frame.time_base:
-            at_s = float(frame.pts * frame.time_base) + shift_s
-            if position_s - at_s > JUMP_BACK_S and position_s > 0.0:
-                shift_s += position_s - at_s
-            elif at_s - position_s > GAP_S or (position_s == 0.0 and at_s > 0.0):
-                missing = min(at_s, max_duration_s) - position_s
-                yield np.zeros((max(0, round(missing * rate)), 2), np.float32), "stereo", rate
-                position_s = at_s
-            elif position_s - at_s > GAP_S or (position_s == 0.0 and at_s < 0.0):
-                samples = samples[round((position_s - at_s) * rate) :]
-        if len(samples):
-            yield samples, "stereo", rate
+            ahead_s = float(frame.pts * frame.time_base) + shift_s - position_s
+            if position_s > 0.0 and ahead_s < -JUMP_BACK_S:
+                shift_s -= ahead_s
+            elif ahead_s > GAP_S or (position_s == 0.0 and ahead_s > 0.0):
+                missing = round(min(ahead_s, max_duration_s - position_s) * rate)
+                yield np.zeros((missing, samples.shape[1]), np.float32), rate
+                position_s += missing / rate
+            elif ahead_s < -GAP_S or (position_s == 0.0 and ahead_s < 0.0):
+                samples = samples[round(-ahead_s * rate) :]
+        yield samples, rate
         position_s += len(samples) / rate
-        if position_s > max_duration_s:
+        if position_s >= max_duration_s:
             return
 
 
 def _frames(media: OpenMedia, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Goes on behind damaged packets."""
+    """Goes on behind damaged packets; raises where the container itself breaks off."""
     for packet in media.container.demux(stream):
         try:
-            yield from stream.decode(packet)
+            frames = stream.decode(packet)
         except av.error.EOFError:
             return
-        except av.error.InvalidDataError:
-            continue
+        except av.error.FFmpegError:
+            frames = []
+        yield from frames
 
 
-def _to_stereo(frame: AudioFrame) -> Float32Array:
-    planes = _as_float(frame)
-    if len(planes) == 1:
-        return np.repeat(planes.T, 2, axis=1)
-    if len(planes) == 2:
-        return np.ascontiguousarray(planes.T)
-    names = [channel.name for channel in frame.layout.channels]
-    weights = np.array([MIX.get(n, (0.7071, 0.0) if n.endswith("L") else (0.0, 0.7071)) for n in names], np.float32)
-    mixed = planes.T @ (weights / np.maximum(weights.sum(axis=0), 1e-6))
-    return np.ascontiguousarray(mixed, dtype=np.float32)
+def to_stereo(samples: Float32Array, names: Sequence[str]) -> Float32Array:
+    """(channels, N) with their FFmpeg names to (N, 1) for one channel, else (N, 2).
+
+    More than two channels are mixed by ITU-R BS.775-3 and divided by the sum of the shares, so that nothing clips;
+    the low-frequency channel is left out.
+    """
+    if len(samples) <= 2:
+        return np.ascontiguousarray(samples.T)
+    shares = np.array([_shares(name) for name in names], np.float32)
+    mixed: Float32Array = samples.T @ (shares / np.maximum(shares.sum(axis=0), 1e-6))
+    return np.ascontiguousarray(mixed)
+
+
+def _shares(name: str) -> tuple[float, float]:
+    if name in ("FL", "FR"):
+        return (1.0, 0.0) if name == "FL" else (0.0, 1.0)
+    if name.startswith("LFE"):
+        return (0.0, 0.0)
+    if name.endswith("L"):
+        return (CENTRE, 0.0)
+    return (0.0, CENTRE) if name.endswith("R") else (CENTRE, CENTRE)
 
 
 def _as_float(frame: AudioFrame) -> Float32Array:
-    """(channels, N) in [-1, 1]."""
-    array = frame.to_ndarray()
-    channels = len(frame.layout.channels)
+    """(channels, N), full scale at 1.0."""
+    array: Any = frame.to_ndarray()
     if not frame.format.is_planar:
-        array = array.reshape(-1, channels).T
+        array = array.reshape(-1, len(frame.layout.channels)).T
+    samples: Float32Array = array.astype(np.float32)
     if array.dtype == np.uint8:
-        return (array.astype(np.float32) - 128.0) / 128.0
-    if np.issubdtype(array.dtype, np.integer):
-        return array.astype(np.float32) / float(-np.iinfo(array.dtype).min)
-    return array.astype(np.float32)
+        samples = (samples - 128.0) / np.float32(128.0)
+    elif np.issubdtype(array.dtype, np.integer):
+        samples = samples / np.float32(-float(np.iinfo(array.dtype).min))
+    return samples
 
 
 class _Track:
-    """Resamples blocks to one rate."""
+    """Resamples blocks to one rate and one or two channels.
 
-    def __init__(self, rate_hz: int, max_duration_s: float) -> None:
+    Args:
+        rate_hz: Samples per second.
+        channels: 1 mixes down, 2 doubles a single channel.
+    """
+
+    def __init__(self, rate_hz: int, channels: int) -> None:
         self._rate_hz = rate_hz
-        self._limit = round(max_duration_s * rate_hz)
-        self._source: tuple[str, int] | None = None
+        self._layout = "mono" if channels == 1 else "stereo"
+        self._channels = channels
+        self._source_hz = rate_hz
         self._resampler: AudioResampler | None = None
         self._parts: list[Float32Array] = []
 
-    def add(self, block: Float32Array, layout: str, rate_hz: int) -> None:
-        """Takes a block (N, 2)."""
-        if not len(block):
+    def add(self, block: Float32Array, rate_hz: int) -> None:
+        """Takes a block (N, 1) or (N, 2)."""
+        if len(block) == 0:
             return
-        if self._source != (layout, rate_hz):
+        if rate_hz != self._source_hz:
             self._flush()
-            self._source = (layout, rate_hz)
-            self._resampler = AudioResampler(format="flt", layout="stereo", rate=self._rate_hz)
+            self._source_hz = rate_hz
+        if self._channels == 1:
+            block = block.mean(axis=1, keepdims=True, dtype=np.float32)
+        elif block.shape[1] == 1:
+            block = np.repeat(block, 2, axis=1)
         if rate_hz == self._rate_hz:
             self._parts.append(block)
             return
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(block).reshape(1, -1), format="flt", layout="stereo")
+        if self._resampler is None:
+            self._resampler = AudioResampler(format="flt", layout=self._layout, rate=self._rate_hz)
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(block).reshape(1, -1), format="flt", layout=self._layout)
         frame.sample_rate = rate_hz
-        assert self._resampler is not None
         self._keep(self._resampler.resample(frame))
 
-    def finish(self) -> Float32Array:
-        """(N, 2) of all blocks, in [-1, 1]."""
+    def finish(self, max_duration_s: float) -> Float32Array:
+        """(N, channels) of all blocks, in [-1, 1]."""
         self._flush()
-        whole = np.concatenate(self._parts) if self._parts else np.empty((0, 2), np.float32)
-        return np.clip(whole[: self._limit], -1.0, 1.0)
+        if not self._parts:
+            return np.empty((0, self._channels), np.float32)
+        whole = np.concatenate(self._parts)[: round(max_duration_s * self._rate_hz)]
+        return np.clip(whole, -1.0, 1.0, out=whole)
 
     def _flush(self) -> None:
-        if self._resampler is not None and self._source is not None and self._source[1] != self._rate_hz:
+        if self._resampler is not None:
             self._keep(self._resampler.resample(None))
+            self._resampler = None
 
     def _keep(self, frames: list[AudioFrame]) -> None:
-        self._parts += [frame.to_ndarray().reshape(-1, 2) for frame in frames]
+        parts: list[Any] = [frame.to_ndarray().reshape(-1, self._channels) for frame in frames]
+        self._parts += parts

@@ -73,7 +73,7 @@ def decode_video(
         assembly = Assembly(source, path, plan, facts, limits)
         yield from assembly.items()
         if assembly.frames == 0:
-            raise DecodeFailed(f"{path.name}: no picture could be decoded ({source.losses.error or 'none found'})")
+            raise DecodeFailed(f"{path.name}: no picture could be decoded ({assembly.failure})")
     yield assembly.report(time.process_time() - watch[0], time.perf_counter() - watch[1])
 
 

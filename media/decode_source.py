@@ -36,12 +36,12 @@ class Losses:
     Attributes:
         error: FFmpeg's text where decoding broke off; empty otherwise.
         corrupt_frames: Pictures that the decoder marked as damaged.
-        packets_end_s: End of the last packet read, in the container's time; None where unknown.
+        sound_end_s: End of the last packet of sound that was passed over, in the container's time; 0 where none was.
     """
 
     error: str = ""
     corrupt_frames: int = 0
-    packets_end_s: float | None = None
+    sound_end_s: float = 0.0
 
 
 class PictureSource(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,19 +12,20 @@ from pathlib import Path
 import schema.errors
 from media.limits import MediaLimits
 from schema.document import VideoFacts
-from schema.errors import AnalyzerSystemError, FileMissing, NotAVideo, RequestTimeout, TooLarge
+from schema.errors import AnalyzerSystemError, FileMissing, InternalError, NotAVideo, RequestTimeout, TooLarge
 
 BUSY_FACTOR = 4.0
 """Wall time allowed for each second of the child's processor time; it waits for a core on a busy machine."""
 
-PICTURE_MARKS = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG": "PNG",
-    b"BM": "BMP",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-}
-"""First bytes of still pictures."""
+PICTURE_MARKS = (
+    (re.compile(rb"\xff\xd8\xff"), "JPEG"),
+    (re.compile(rb"\x89PNG"), "PNG"),
+    (re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL), "BMP"),
+    (re.compile(rb"II\*\0|MM\0\*"), "TIFF"),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "WebP"),
+    (re.compile(rb".{4}ftyp(heic|heix|heim|mif1|avif)", re.DOTALL), "HEIF"),
+)
+"""How still pictures begin."""
 
 SCRIPT_MARKS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD")
 """First bytes of playlists and scripts that name other files."""
@@ -40,30 +43,33 @@ def probe(path: Path, limits: MediaLimits) -> VideoFacts:
         NotAVideo: A folder, an empty file, a still picture, a playlist, or no media at all.
         TooLarge: Bytes, pixels, pictures, streams or the memory to open it are over the limit.
         TooLong: Lasts longer than allowed.
-        UnsupportedCodec: No decoder here reads its streams.
-        RequestTimeout: The probe did not end in its time.
+        UnsupportedCodec: No decoder here reads its pictures.
+        DecodeFailed: Pictures of unknown size, none of which could be decoded.
+        RequestTimeout: The child process did not end in its time.
     """
     _check_file(path, limits)
     command = [sys.executable, "-m", "media.probe_child", str(path.resolve()), limits.model_dump_json()]
+    wall_s = limits.probe_timeout_s * BUSY_FACTOR
     try:
         child = subprocess.run(
             command,
             cwd=Path(__file__).resolve().parents[1],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=limits.probe_timeout_s * BUSY_FACTOR,
+            timeout=wall_s,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise RequestTimeout(f"{path.name}: not probed within {limits.probe_timeout_s * BUSY_FACTOR:g} s") from error
+        raise RequestTimeout(f"{path.name}: not probed within {wall_s:g} s") from error
+    if child.returncode < 0:
+        raise _killed(path, -child.returncode, limits)
     if child.returncode != 0:
-        raise TooLarge(
-            f"{path.name}: opening it takes more than {limits.probe_memory_mb} MB or {limits.probe_timeout_s:g} s"
-        )
+        raise InternalError(f"{path.name}: the probe ended with code {child.returncode}")
     return _facts_or_error(path, json.loads(child.stdout))
 
 
 def _check_file(path: Path, limits: MediaLimits) -> None:
+    """What can be told without opening the file as media."""
     if path.is_dir():
         raise NotAVideo(f"{path.name}: is a folder", "Name one video file inside the folder.")
     if not path.exists():
@@ -81,15 +87,24 @@ def _check_file(path: Path, limits: MediaLimits) -> None:
     except PermissionError as error:
         raise FileMissing(f"{path.name}: may not be read", "Let the server's user read the file.") from error
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(SCRIPT_MARKS):
-        raise NotAVideo(f"{path.name}: is a playlist or a script that names other files", "Send the video itself.")
-    for mark, kind in PICTURE_MARKS.items():
-        if head.startswith(mark):
+        raise NotAVideo(f"{path.name}: is a playlist or script that names other files", "Send the video file itself.")
+    for mark, kind in PICTURE_MARKS:
+        if mark.match(head):
             raise NotAVideo(f"{path.name}: is a still picture ({kind}), no video", "Send a video or an animated GIF.")
 
 
+def _killed(path: Path, number: int, limits: MediaLimits) -> AnalyzerSystemError:
+    """Which error the signal that ended the child stands for."""
+    if number == signal.SIGPROF:
+        return TooLarge(f"{path.name}: opening it takes more than {limits.probe_timeout_s:g} s of processor time")
+    if number == signal.SIGKILL:
+        return TooLarge(f"{path.name}: opening it takes more memory than allowed")
+    return NotAVideo(f"{path.name}: the reader crashed on it ({signal.Signals(number).name})")
+
+
 def _facts_or_error(path: Path, answer: dict[str, object]) -> VideoFacts:
-    if "facts" in answer:
-        return VideoFacts.model_validate(answer["facts"])
+    if "error" not in answer:
+        return VideoFacts.model_validate(answer)
     kind: type[AnalyzerSystemError] = getattr(schema.errors, str(answer["error"]))
     action = answer.get("action")
     raise kind(f"{path.name}: {answer['details']}", str(action) if action else None)

@@ -1,12 +1,14 @@
 """From a decoded PyAV frame to a small upright picture: scale in Y'CbCr, then convert the small result to RGB.
 
 swscale's area filter to a small YUV 4:4:4 picture and one exact matrix over its few pixels costs less than swscale's
-own way to RGB and keeps full chroma precision.
+own way to RGB and keeps full chroma precision. Interlaced frames are read as their top field alone: half the lines,
+no combing, no state between frames.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from media.needs import Colour
+from media.orientation import Orientation
 from media.types import UInt8Array
 
 _ROTATE = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -37,50 +40,44 @@ EXPAND = np.clip(np.round((np.arange(256) - 16) * 255.0 / 219.0), 0, 255).astype
 """Limited-range luma to full range."""
 
 
-def clockwise(frame: VideoFrame) -> int:
-    """Clockwise turn in degrees (0, 90, 180 or 270) that makes the picture upright; PyAV counts the other way."""
-    return round(-frame.rotation / 90) * 90 % 360
-
-
-def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """(width, height) after the turn."""
-    return (frame.height, frame.width) if clockwise(frame) in (90, 270) else (frame.width, frame.height)
-
-
 class Renderer:
     """Renders decoded frames of one stream; keeps a scaler for each size, so that its filters are made once."""
 
     def __init__(self) -> None:
+        # OpenCV does not read the process's thread budget by itself; small pictures gain nothing from threads.
+        cv2.setNumThreads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         self._scalers: dict[tuple[int, int], VideoReformatter] = {}
 
-    def render(self, frame: VideoFrame, wanted: list[tuple[tuple[int, int], Colour]]) -> list[UInt8Array]:
+    def render(
+        self, frame: VideoFrame, orientation: Orientation, wanted: list[tuple[tuple[int, int], Colour]]
+    ) -> list[UInt8Array]:
         """The upright picture at each wanted (width, height) and colour; scales once per size.
 
         Returns:
             Per entry uint8 (H, W, 3) RGB or (H, W) gray, C-contiguous.
         """
-        if not wanted:
-            return []
-        turn = clockwise(frame)
-        source = _top_field(frame) if frame.interlaced_frame and frame.height >= 4 else frame
+        source = _top_field(frame) if wanted and frame.interlaced_frame and frame.height >= 4 else frame
         scaled: dict[tuple[int, int], Any] = {}
         out: list[UInt8Array] = []
         for size, colour in wanted:
-            stored = (size[1], size[0]) if turn in (90, 270) else size
+            stored = orientation.upright(*size)
             if stored not in scaled:
                 scaled[stored] = self._scale(source, stored)
             picture = _convert(frame, scaled[stored], colour)
-            out.append(np.ascontiguousarray(cv2.rotate(picture, _ROTATE[turn]) if turn else picture))
+            if orientation.mirrored:
+                picture = cv2.flip(picture, 1)
+            if orientation.turn_deg:
+                picture = cv2.rotate(picture, _ROTATE[orientation.turn_deg])
+            out.append(np.ascontiguousarray(picture))
         return out
 
-    def _scale(self, frame: VideoFrame, size: tuple[int, int]) -> UInt8Array:
+    def _scale(self, frame: VideoFrame, size: tuple[int, int]) -> Any:
         """(3, H, W) Y'CbCr in the source's range, or (H, W, 3) RGB for sources that are RGB."""
         scaler = self._scalers.setdefault(size, VideoReformatter())
         if not _is_yuv(frame):
-            small = scaler.reformat(frame, *size, format="rgb24", interpolation="AREA", threads=1)
-            return small.to_ndarray()  # type: ignore[return-value]
+            return scaler.reformat(frame, *size, format="rgb24", interpolation="AREA", threads=1).to_ndarray()
         colour_range = FULL if _is_full_range(frame) else LIMITED
-        small = scaler.reformat(
+        return scaler.reformat(
             frame,
             *size,
             format="yuv444p",
@@ -88,8 +85,7 @@ class Renderer:
             src_color_range=colour_range,
             dst_color_range=colour_range,
             threads=1,
-        )
-        return small.to_ndarray()  # type: ignore[return-value]
+        ).to_ndarray()
 
 
 def _convert(frame: VideoFrame, scaled: Any, colour: Colour) -> Any:
@@ -138,11 +134,11 @@ def yuv_to_rgb(weights: tuple[float, float], full: bool) -> npt.NDArray[np.float
 
 
 def _top_field(frame: VideoFrame) -> VideoFrame:
-    """Every second line of each plane: half the height, no combing. The same for every reader of the file."""
+    """Every second line of each plane. Interlaced 4:2:0 keeps the chroma of the fields apart in the same way."""
     field = VideoFrame(frame.width, frame.height // 2, frame.format.name)
     for source, target in zip(frame.planes, field.planes, strict=True):
-        lines = np.frombuffer(source, np.uint8).reshape(-1, source.line_size)[::2]
-        room = np.frombuffer(target, np.uint8).reshape(-1, target.line_size)
+        lines = np.frombuffer(cast("bytes", source), np.uint8).reshape(-1, source.line_size)[::2]
+        room = np.frombuffer(cast("bytes", target), np.uint8).reshape(-1, target.line_size)
         rows, columns = min(len(lines), len(room)), min(source.line_size, target.line_size)
         room[:rows, :columns] = lines[:rows, :columns]
     field.colorspace, field.color_range = frame.colorspace, frame.color_range

@@ -1,4 +1,7 @@
-"""Opens a container with PyAV under the white lists and limits, and says which of its streams are analysed."""
+"""Opens a container with PyAV under the white lists and limits, and says which of its streams are analysed.
+
+Imports nothing heavy beside PyAV: the probe's child process starts with this file for every request.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import av.error
@@ -14,8 +18,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from media.limits import MediaLimits
-from schema.errors import FileMissing, NotAVideo, TooLarge, UnsupportedCodec
+if TYPE_CHECKING:
+    from media.limits import MediaLimits
+    from schema.errors import AnalyzerSystemError
 
 FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,mpeg,mpegts,mpegvideo,flv,asf,ogg,wav,w64,mp3,aac,flac,aiff,caf,amr"
@@ -24,6 +29,9 @@ FORMATS = (
 
 PRIMING_S = 0.2
 """A sound stream that starts less than this before zero does so because of its encoder's delay, which is not heard."""
+
+CODED_MARGIN = 1.1
+"""Codecs store whole blocks: a picture of exactly the allowed size may be stored with some more lines."""
 
 
 @dataclass(frozen=True)
@@ -49,76 +57,80 @@ def open_media(path: Path, limits: MediaLimits) -> Iterator[OpenMedia]:
 
     Raises:
         FileMissing: There is no such file.
-        NotAVideo: No allowed container.
+        NotAVideo: No allowed container, or one without pictures and sound.
         TooLarge: More streams, or more memory, than allowed.
-        UnsupportedCodec: There are streams of pictures or sound, but no decoder for any of them.
+        UnsupportedCodec: No decoder for its pictures, or for its sound where it has no pictures.
     """
-    options = {
-        "protocol_whitelist": "file",
-        "format_whitelist": FORMATS,
-        "max_pixels": str(limits.max_pixels),
-        "max_streams": str(limits.max_streams),
-    }
+    codec_options = {"max_pixels": str(int(limits.max_pixels * CODED_MARGIN))}
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **codec_options}
     try:
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
-    except FileNotFoundError as error:
-        raise FileMissing(f"{path.name}: no such file") from error
-    except MemoryError as error:
-        raise TooLarge(f"{path.name}: opening it takes more memory than allowed") from error
+    except FileNotFoundError:
+        raise refusal("FileMissing", "no such file") from None
+    except (MemoryError, av.error.MemoryError):
+        raise refusal("TooLarge", "opening it takes more memory than allowed") from None
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise NotAVideo(f"{path.name}: {error_text(error)}") from error
+        raise refusal("NotAVideo", f"cannot be opened as video or sound ({error_text(error)})") from None
     with container:
         if len(container.streams) > limits.max_streams:
-            raise TooLarge(f"{len(container.streams)} streams; allowed are {limits.max_streams}")
-        video, audio = _best_video(container), _best_audio(container)
+            raise refusal("TooLarge", f"{len(container.streams)} streams; allowed are {limits.max_streams}")
+        video, audio = _chosen_video(container), _chosen_audio(container)
         if video is None and audio is None:
-            raise _no_streams(container)
+            raise refusal("NotAVideo", f"{container.format.name} without pictures and sound")
         if video is not None:
-            video.codec_context.options = {"max_pixels": str(limits.max_pixels)}
+            video.codec_context.options = codec_options
         yield OpenMedia(container, video, audio, _start_s(video, audio))
 
 
 def is_picture_attachment(stream: VideoStream) -> bool:
     """Whether the stream is a cover picture or the like, not moving pictures."""
-    still = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-    return bool(stream.disposition & still)
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
 def error_text(error: BaseException) -> str:
-    """FFmpeg's short text, without the path and the function that PyAV adds."""
-    return str(getattr(error, "strerror", None) or error)
+    """FFmpeg's short text, without the path and function that PyAV adds; its log line where it kept one."""
+    text = str(getattr(error, "strerror", None) or error)
+    log = getattr(error, "log", None)
+    return f"{text}: {log[2].strip()}" if log else text
 
 
-def _best_video(container: InputContainer) -> VideoStream | None:
+def refusal(kind: str, details: str) -> AnalyzerSystemError:
+    """An error of ``schema.errors`` by its name; imported only when there is one to raise."""
+    import schema.errors
+
+    error: AnalyzerSystemError = getattr(schema.errors, kind)(details)
+    return error
+
+
+def _chosen_video(container: InputContainer) -> VideoStream | None:
+    """The stream a player shows (FFmpeg's choice: default flag, then most pixels), else the first that decodes."""
     best = container.streams.best("video")
-    candidates = [best] if isinstance(best, VideoStream) else []
-    candidates += list(container.streams.video)
-    for stream in candidates:
-        if not is_picture_attachment(stream) and _has_decoder(stream):
-            return stream
-    return None
+    streams = [s for s in container.streams.video if not is_picture_attachment(s)]
+    decodable = [s for s in streams if _has_decoder(s)]
+    if streams and not decodable:
+        raise refusal("UnsupportedCodec", f"{container.format.name} whose pictures no decoder here reads")
+    return next(
+        (s for s in decodable if best is not None and s.index == best.index), decodable[0] if decodable else None
+    )
 
 
-def _best_audio(container: InputContainer) -> AudioStream | None:
+def _chosen_audio(container: InputContainer) -> AudioStream | None:
     best = container.streams.best("audio")
-    candidates = [best] if isinstance(best, AudioStream) else []
-    candidates += list(container.streams.audio)
-    return next((s for s in candidates if _has_decoder(s)), None)
+    streams = list(container.streams.audio)
+    decodable = [s for s in streams if _has_decoder(s)]
+    if streams and not decodable and not container.streams.video:
+        raise refusal("UnsupportedCodec", f"{container.format.name} whose sound no decoder here reads")
+    return next(
+        (s for s in decodable if best is not None and s.index == best.index), decodable[0] if decodable else None
+    )
 
 
 def _has_decoder(stream: VideoStream | AudioStream) -> bool:
     return getattr(stream, "codec_context", None) is not None
 
 
-def _no_streams(container: InputContainer) -> Exception:
-    kinds = [s.type for s in container.streams if s.type in ("video", "audio")]
-    moving = [s for s in container.streams.video if not is_picture_attachment(s)]
-    if kinds and (moving or container.streams.audio):
-        return UnsupportedCodec(f"{container.format.name} with {len(kinds)} streams, none of which can be decoded here")
-    return NotAVideo(f"{container.format.name} without a stream of pictures or sound")
-
-
 def _start_s(video: VideoStream | None, audio: AudioStream | None) -> float:
+    """The earliest start of the chosen streams, without an encoder's delay."""
     starts = []
     if video is not None and video.start_time is not None and video.time_base:
         starts.append(float(video.start_time * video.time_base))

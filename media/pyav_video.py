@@ -8,14 +8,16 @@ from pathlib import Path
 
 import av
 import av.error
-from av import VideoFrame
+from av import Packet, VideoFrame
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from media.decode_source import Losses, Picture
 from media.limits import MediaLimits
 from media.needs import Colour
+from media.orientation import Orientation, orientation_of
 from media.plan import FALLBACK_FRAME_RATE
-from media.pyav_frames import Renderer, upright_size
+from media.pyav_frames import Renderer
 from media.pyav_open import OpenMedia, error_text, open_media
 from media.types import UInt8Array
 from schema.errors import NotAVideo
@@ -37,17 +39,14 @@ class PyAVSource:
         self._media = media
         self._stream = stream
         self._renderer = Renderer()
+        self._orientation: Orientation | None = None
 
     def pictures(self) -> Iterator[Picture]:
         """Goes on behind damaged packets, as players do; the first error's text is kept."""
         bad = 0
-        packets = self._media.container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError as error:
-                self._note(error)
-                packet = None
+        packets = self._packets()
+        while bad <= MAX_BAD_PACKETS:
+            packet = next(packets, None)
             try:
                 frames = self._stream.decode(packet)
                 bad = 0
@@ -59,18 +58,37 @@ class PyAVSource:
                 bad += 1
             for frame in frames:
                 yield self._picture(frame)
-            if packet is None or bad > MAX_BAD_PACKETS:
+            if packet is None:
                 return
 
     def render(self, picture: Picture, wanted: list[tuple[tuple[int, int], Colour]]) -> list[UInt8Array]:
         """See ``Renderer.render``."""
-        return self._renderer.render(picture.frame, wanted)
+        assert self._orientation is not None
+        return self._renderer.render(picture.frame, self._orientation, wanted)
+
+    def _packets(self) -> Iterator[Packet[Stream]]:
+        """The packets of the pictures. Where the container alone declares a length, the sound's end is noted too."""
+        sound = self._media.audio if not self._stream.duration else None
+        streams = [self._stream] if sound is None else [self._stream, sound]
+        try:
+            for packet in self._media.container.demux(*streams):
+                if packet.size == 0:  # PyAV's flush packets; ``pictures`` flushes itself
+                    continue
+                if packet.stream_index == self._stream.index:
+                    yield packet
+                elif packet.pts is not None and packet.time_base:
+                    end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                    self.losses.sound_end_s = max(self.losses.sound_end_s, end_s)
+        except av.error.FFmpegError as error:
+            self._note(error)
 
     def _picture(self, frame: VideoFrame) -> Picture:
+        if self._orientation is None:
+            self._orientation = orientation_of(frame)
         self.losses.corrupt_frames += bool(frame.is_corrupt)
         base = frame.time_base or self._stream.time_base
         stamp = frame.pts if frame.pts is not None else frame.dts
-        width, height = upright_size(frame)
+        width, height = self._orientation.upright(frame.width, frame.height)
         return Picture(
             pts_s=float(stamp * base) if stamp is not None and base else None,
             duration_s=float(frame.duration * base) if frame.duration and base else None,
@@ -96,19 +114,3 @@ def pyav_source(path: Path, limits: MediaLimits, threads: int) -> Iterator[PyAVS
         media.video.thread_type = "AUTO"
         media.video.codec_context.thread_count = threads
         yield PyAVSource(media, media.video)
-
-
-def packet_end_s(path: Path, limits: MediaLimits) -> float | None:
-    """End of the video's last packet on its time line. Reads the file without decoding; None without time stamps."""
-    end: float | None = None
-    with open_media(path, limits) as media:
-        if media.video is None:
-            return None
-        try:
-            for packet in media.container.demux(media.video):
-                if packet.pts is not None and packet.time_base and not packet.is_discard:
-                    last = float((packet.pts + (packet.duration or 0)) * packet.time_base) - media.start_s
-                    end = last if end is None else max(end, last)
-        except av.error.FFmpegError:
-            return end
-    return end

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from media.types import Float64Array
-
 JUMP_BACK_S = 0.5
 """A step back by more than this is a clock that starts anew (streams joined end to end), not a frame out of order."""
+
+NUDGE_S = 0.001
+"""A frame whose time stamp does not lie behind its predecessor's is placed this much behind it, or one tick."""
 
 
 class FrameClock:
@@ -26,48 +27,49 @@ class FrameClock:
         self._times: list[float] = []
         self._last_duration_s: float | None = None
 
-    def place(self, pts_s: float | None, duration_s: float | None) -> float:
+    def next_time(self, pts_s: float | None) -> float:
         """The time of the next frame in presentation order.
 
         Args:
             pts_s: The container's time; None where it gives none.
+        """
+        if not self._times:
+            return max(0.0, pts_s + self._shift_s) if pts_s is not None else 0.0
+        following = self.last_s + (self._last_duration_s or self._frame_s)
+        time = following if pts_s is None else pts_s + self._shift_s
+        if time < self.last_s - JUMP_BACK_S:
+            self._shift_s += following - time
+            return following
+        return time if time > self.last_s else self.last_s + min(self._tick_s, NUDGE_S)
+
+    def place(self, time_s: float, duration_s: float | None) -> None:
+        """Takes the frame at this time.
+
+        Args:
+            time_s: From ``next_time``.
             duration_s: How long the frame is shown; None where unknown.
         """
-        last = self._times[-1] if self._times else None
-        time = self._next(last) if pts_s is None else pts_s + self._shift_s
-        if last is None:
-            time = max(0.0, time)
-        elif time < last - JUMP_BACK_S:
-            again = self._next(last)
-            self._shift_s += again - time
-            time = again
-        elif time <= last:
-            time = last + self._tick_s
-        self._times.append(time)
+        self._times.append(time_s)
         self._last_duration_s = duration_s
-        return time
-
-    def _next(self, last: float | None) -> float:
-        return 0.0 if last is None else last + (self._last_duration_s or self._frame_s)
 
     @property
-    def times_s(self) -> Float64Array:
-        """(N,) times of all frames so far."""
-        return np.asarray(self._times, dtype=np.float64)
+    def last_s(self) -> float:
+        """Time of the last frame; 0 without any."""
+        return self._times[-1] if self._times else 0.0
 
     @property
     def end_s(self) -> float:
         """Last frame's time plus its duration, or plus the median gap where the container gives no duration."""
         if not self._times:
             return 0.0
-        gaps = np.diff(self.times_s)
+        gaps = np.diff(self._times)
         usual = float(np.median(gaps)) if len(gaps) else self._frame_s
-        return self._times[-1] + (self._last_duration_s or usual)
+        return self.last_s + (self._last_duration_s or usual)
 
     @property
     def variable(self) -> bool:
         """Whether gaps differ by more than the rounding of two time stamps to whole ticks."""
-        gaps = np.diff(self.times_s)
+        gaps = np.diff(self._times)
         if len(gaps) < 2:
             return False
         low, high = float(gaps.min()), float(gaps.max())
