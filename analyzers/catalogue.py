@@ -6,9 +6,13 @@ from collections.abc import Iterable
 
 from analyzers.base import AnyAnalyzer
 from analyzers.speech_flow import SpeechFlow
+from analyzers.speech_rate import SpeechRate
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
-CATALOGUE: tuple[type[AnyAnalyzer], ...] = (SpeechFlow,)
+CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
+    SpeechFlow,
+    SpeechRate,
+)
 """Document order; an analyzer stands behind all that it comes ``after``."""
 
 RETIRED: dict[str, str] = {
