@@ -1,1 +1,1 @@
-"""Speed and accuracy, measured against bare decoding, other libraries and published truth."""
+"""Measurements against yardsticks of the same run. `make bench` prints the table and writes JSON."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,7 +95,7 @@ def test_outside_the_roots(running: Running, path: str) -> None:
 def test_symlink_out_of_the_roots(running: Running) -> None:
     link = running.videos / "link.mp4"
     link.unlink(missing_ok=True)
-    os.symlink("/etc/passwd", link)
+    link.symlink_to("/etc/passwd")
     refused(lambda: running.analyze("link.mp4"), 403, "path_not_allowed")
 
 
@@ -148,7 +147,9 @@ def test_malformed_bodies(running: Running, content: bytes) -> None:
 
 def test_unknown_field_is_named(running: Running) -> None:
     body = refused(
-        lambda: running.http.post("/analyze", json={"video_path": "sample.mp4", "prioritaet": 3}), 422, "invalid_request"
+        lambda: running.http.post("/analyze", json={"video_path": "sample.mp4", "prioritaet": 3}),
+        422,
+        "invalid_request",
     )
     assert "prioritaet" in body.details
 

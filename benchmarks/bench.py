@@ -1,0 +1,202 @@
+"""Speed and memory of the warm service, as ratios within one run. Prints a table and writes JSON.
+
+python -m benchmarks.bench [--runs 3] [--all] [--no-memory] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from analyzers.catalogue import closure, names
+from analyzers.host import AnalyzerHost
+from benchmarks.measure import Usage, usage
+from deployments.settings import PROJECT_ROOT
+from media.limits import MediaLimits
+from media.plan import bytes_planned, plan_decode
+from media.probe import probe
+from ops.perf_clip import make_perf_clip
+from ops.profiles import PROFILE_FILES, load_profile
+from ops.server import Service, free_port, local_service
+
+SIX_WITHOUT_TEXT = ("cut_analysis", "camera_analysis", "color_analysis", "audio_analysis", "speech_flow")
+"""The six analyzers of the first release less text reading, whose cost depends on how much text there is."""
+
+TARGETS = {
+    "service CPU / bare decode CPU": 2.5,
+    "service wall / old way wall": 0.25,
+    "service wall / one process wall": 1.2,
+    "first observation, s": 1.0,
+    "decodes per request": 1.0,
+    "peak memory 290 s / 29 s": 1.3,
+}
+"""Upper bounds."""
+
+MEDIA = Path(os.environ.get("TIKTOK_ANALYZER_MEDIA", PROJECT_ROOT.parent / "shared" / "media"))
+SHORT_S, LONG_S = 29.0, 290.0
+IDLE_S = 5.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--all", action="store_true", help="all analyzers in place of the six without text")
+    parser.add_argument("--no-memory", action="store_true", help="leave out the 290 s clip")
+    parser.add_argument("--out", type=Path, default=PROJECT_ROOT / "benchmarks" / "results" / "local" / "bench.json")
+    arguments = parser.parse_args()
+    console = Console()
+    analyzers = names() if arguments.all else closure(SIX_WITHOUT_TEXT)
+    with tempfile.TemporaryDirectory() as folder:
+        short = _short_clip(Path(folder))
+        config = load_profile(
+            PROFILE_FILES["cpu"],
+            port=free_port(0),
+            args={"data_dir": folder, "video_roots": [folder, str(short.parent)], "analyzers": list(analyzers)},
+        )
+        blocks = config["applications"][0]["deployments"]
+        config["applications"][0]["deployments"] = [b for b in blocks if b["name"] in (*analyzers, "Ingress")]
+        with local_service(config) as service:
+            figures = _measure_speed(console, service, short, analyzers, arguments.runs)
+            if not arguments.no_memory:
+                figures |= _measure_memory(console, service, short, Path(folder))
+    _print(console, figures)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(_report(figures, analyzers, short), indent=1))
+    console.print(f"written: {arguments.out}")
+    return 0
+
+
+def _short_clip(folder: Path) -> Path:
+    shared = MEDIA / "perf" / "vertical_29s_1080x1920.mp4"
+    if shared.exists():
+        return shared
+    clip = folder / "short.mp4"
+    make_perf_clip(clip, SHORT_S)
+    return clip
+
+
+def _measure_speed(
+    console: Console, service: Service, clip: Path, analyzers: tuple[str, ...], runs: int
+) -> dict[str, Any]:
+    _analyze(service, clip)
+    with usage(os.getpid()) as idle:
+        time.sleep(IDLE_S)
+    decode, served, local, old, documents = [], [], [], [], []
+    for run in range(runs):
+        decode.append(_yardstick("decode", clip))
+        with usage(os.getpid()) as taken:
+            documents.append(_analyze(service, clip))
+        served.append(taken)
+        local.append(_yardstick("local", clip, analyzers))
+        old.append(_yardstick("old", clip, analyzers))
+        console.print(
+            f"run {run + 1}: decode {decode[-1].wall_s:.2f} s wall {decode[-1].cpu_s:.2f} s CPU, "
+            f"service {served[-1].wall_s:.2f} / {served[-1].cpu_s:.2f}, one process {local[-1].wall_s:.2f} / "
+            f"{local[-1].cpu_s:.2f}, old way {old[-1].wall_s:.2f} / {old[-1].cpu_s:.2f}"
+        )
+    performance = documents[-1]["performance"]
+    facts = probe(clip, MediaLimits())
+    plan = plan_decode({name: AnalyzerHost(name).describe().needs for name in analyzers}, facts, 2.0)
+    return {
+        "service CPU / bare decode CPU": _ratio(served, decode, "cpu_s"),
+        "service wall / bare decode wall": _ratio(served, decode, "wall_s"),
+        "service wall / old way wall": _ratio(served, old, "wall_s"),
+        "service CPU / old way CPU": _ratio(served, old, "cpu_s"),
+        "service wall / one process wall": _ratio(served, local, "wall_s"),
+        "service CPU / one process CPU": _ratio(served, local, "cpu_s"),
+        "first observation, s": statistics.median(d["performance"]["first_observation_ms"] for d in documents) / 1000.0,
+        "decodes per request": float(max(d["performance"]["video_decodes"] for d in documents)),
+        "object store bytes / planned bytes": performance["object_store_bytes"] / bytes_planned(plan, facts),
+        "realtime factor": statistics.median(d["performance"]["realtime_factor"] for d in documents),
+        "idle CPU, share of a core": idle.cpu_s / idle.wall_s,
+        "seconds": {
+            "bare decode": _seconds(decode),
+            "service": _seconds(served),
+            "one process": _seconds(local),
+            "old way": _seconds(old),
+        },
+        "analyzer CPU / video length": {
+            name: section["provenance"]["cpu_ms"] / 1000.0 / facts.duration_s
+            for name, section in documents[-1]["sections"].items()
+        },
+    }
+
+
+def _measure_memory(console: Console, service: Service, short: Path, folder: Path) -> dict[str, Any]:
+    long = folder / "long.mp4"
+    make_perf_clip(long, LONG_S)
+    peaks = {}
+    for label, clip in (("29 s", short), ("290 s", long)):
+        with usage(os.getpid(), memory=True) as taken:
+            _analyze(service, clip)
+        peaks[label] = taken.peak_mb
+        console.print(f"{label}: peak {taken.peak_mb:.0f} MB, {taken.wall_s:.1f} s")
+    return {"peak memory 290 s / 29 s": peaks["290 s"] / peaks["29 s"], "peak memory, MB": peaks}
+
+
+def _analyze(service: Service, clip: Path) -> dict[str, Any]:
+    answer = httpx.post(f"{service.url}/analyze", json={"video_path": str(clip)}, timeout=1800.0)
+    answer.raise_for_status()
+    document: dict[str, Any] = httpx.get(f"{service.url}/jobs/{answer.json()['id']}/document", timeout=60.0).json()
+    if document["status"] != "ok":
+        raise RuntimeError(f"the benchmark's document is {document['status']}: {answer.json()['error']}")
+    return document
+
+
+def _yardstick(kind: str, clip: Path, analyzers: tuple[str, ...] = ()) -> Usage:
+    command = [sys.executable, "-m", "benchmarks.yardsticks", kind, str(clip), ",".join(analyzers)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    return Usage(**json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _ratio(ours: list[Usage], theirs: list[Usage], field: str) -> float:
+    return statistics.median(getattr(a, field) / getattr(b, field) for a, b in zip(ours, theirs, strict=True))
+
+
+def _seconds(taken: list[Usage]) -> dict[str, float]:
+    return {f: round(statistics.median(getattr(t, f) for t in taken), 3) for f in ("wall_s", "cpu_s")}
+
+
+def _print(console: Console, figures: dict[str, Any]) -> None:
+    table = Table("figure", "value", "target", "met")
+    for name, value in figures.items():
+        if isinstance(value, float):
+            target = TARGETS.get(name)
+            table.add_row(name, f"{value:.3g}", f"<= {target:g}" if target else "", _met(value, target))
+    console.print(table)
+    for name in ("seconds", "analyzer CPU / video length", "peak memory, MB"):
+        if name in figures:
+            console.print(name, figures[name])
+
+
+def _met(value: float, target: float | None) -> str:
+    return "" if target is None else "yes" if value <= target else "no"
+
+
+def _report(figures: dict[str, Any], analyzers: tuple[str, ...], clip: Path) -> dict[str, Any]:
+    return {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        "clip": clip.name,
+        "analyzers": list(analyzers),
+        "figures": figures,
+        "targets": TARGETS,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
