@@ -18,9 +18,9 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Model(BaseModel):
-    """Frozen and closed: an unknown field is an error, not a silent loss."""
+    """Frozen and closed: an unknown field is an error, not a silent loss. NaN and infinity are refused: JSON has none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
 class TimedSpan(Model):

@@ -88,6 +88,23 @@ def test_a_model_is_frozen_and_closed(model: type[BaseModel]) -> None:
     assert issubclass(model, Model)
     assert model.model_config["frozen"] is True
     assert model.model_config["extra"] == "forbid"
+    assert model.model_config["allow_inf_nan"] is False
+
+
+class Numbers(Model):
+    """A number by itself, in a list and in a mapping, without a bound of its own."""
+
+    one: float = 0.0
+    many: tuple[float, ...] = ()
+    named: dict[str, float] = {}
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_cannot_hold_is_refused(bad: float) -> None:
+    assert Numbers(one=-1e300, many=(1.0,), named={"a": 0.0}).many == (1.0,)
+    for field in ({"one": bad}, {"many": (0.0, bad)}, {"named": {"a": bad}}):
+        with pytest.raises(ValidationError, match="finite number"):
+            Numbers.model_validate(field)
 
 
 @pytest.mark.parametrize("model", schema_models(), ids=lambda model: model.__name__)
