@@ -18,7 +18,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Model(BaseModel):
-    """Frozen and closed: an unknown field is an error, not a silent loss. NaN and infinity are refused: JSON has none."""
+    """Frozen and closed: an unknown field is an error, not a silent loss. NaN and infinity are refused: not in JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 

@@ -35,6 +35,7 @@ from media.types import AudioChunk, AudioClip, FrameChunk
 from ops.strict_config import OTHER_DEPLOYMENTS, check_serve_config
 from schema.base import Model, TimedSpan
 from schema.document import AudioFacts, VideoFacts
+from tests.made_speech import RATE_HZ, Syllable, speech
 from tests.run import frame_chunks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -256,7 +257,6 @@ def test_settings_survive_json_and_pickle(cls: type[AnyAnalyzer]) -> None:
 # ------------------------------------------------------------------------------------------------------ behaviour
 
 FPS = 10.0
-RATE_HZ = 22_050
 CHUNK_S = 1.0
 
 
@@ -276,12 +276,12 @@ def moving_picture() -> np.ndarray[Any, Any]:
 
 
 @cache
-def clicks() -> np.ndarray[Any, Any]:
-    """3 s float32 at 22.05 kHz: a tone of 220 Hz with a click every half second (120 per minute)."""
-    t = np.arange(int(3.0 * RATE_HZ)) / RATE_HZ
-    sound = 0.1 * np.sin(2 * np.pi * 220.0 * t)
-    sound += 0.6 * np.exp(-200.0 * (t % 0.5)) * np.sin(2 * np.pi * 1500.0 * t)
-    return sound.astype(np.float32)
+def talk_and_clicks() -> np.ndarray[Any, Any]:
+    """3 s float32 at 16 kHz: two bursts of syllables with a pause, and a soft click every half second (120/min)."""
+    starts = [0.2 + 0.21 * i for i in range(5)] + [1.75 + 0.21 * i for i in range(5)]
+    talk = speech([Syllable(s, f0_hz=110.0 + 8.0 * (i % 4), vowel="aieo"[i % 4]) for i, s in enumerate(starts)], 3.0)
+    t = np.arange(len(talk)) / RATE_HZ
+    return (talk + 0.05 * np.exp(-200.0 * (t % 0.5)) * np.sin(2 * np.pi * 1500.0 * t)).astype(np.float32)
 
 
 def chunks_for(
@@ -331,7 +331,7 @@ def run_on_made_clip(cls: type[AnyAnalyzer]) -> Run:
         analyzer.load()
     except Unavailable as unavailable:
         pytest.skip(unavailable.reason)
-    chunks = chunks_for(analyzer, moving_picture(), clicks())
+    chunks = chunks_for(analyzer, moving_picture(), talk_and_clicks())
     observations = analyzer.observe(chunks) if chunks else []
     context = Context(facts(3.0), *results_of(cls.after))
     return Run(analyzer, chunks, observations, context, concluded(analyzer, observations, context))
