@@ -11,19 +11,19 @@ HAS_DEV := $(VENV)/.has-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run setup test test-fast lint format typecheck bench accuracy clean clean-all
+.PHONY: help run install setup test test-fast lint format typecheck bench accuracy clean clean-all
 
 help:  ## this list
-	@echo "make run      start the CPU profile, analyse a sample video, print a summary"
-	@echo "make test     set up and run all tests"
-	@echo
+	@echo "make TARGET; nothing needs to be installed before."
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "  %-11s %s\n", $$1, $$2}'
 	@echo
 	@echo "  PYTHON=/path/to/python   the Python to use (3.10-3.12)      VENV=.venv   where to install"
 	@echo "  ARGS='-k camera'         more arguments for pytest"
 
-run: $(HAS_RUN)  ## analyse a sample video end to end (installs what the service needs)
+run: $(HAS_RUN)  ## start the CPU profile and analyse a sample video, end to end
 	$(PY) -m ops.demo
+
+install: $(HAS_RUN)  ## create the environment with what the service needs, no more
 
 setup: $(HAS_DEV)  ## create the environment with all tools for development
 
