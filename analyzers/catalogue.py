@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analyzers.base import AnyAnalyzer
+from analyzers.color_analysis import ColorAnalysis
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
 CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
+    ColorAnalysis,
     SpeechFlow,
     SpeechRate,
 )

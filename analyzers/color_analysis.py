@@ -1,0 +1,362 @@
+"""Colours of the clip: palette with names, warmth, colourfulness, contrast, mood with its rule, changes over time.
+
+Method
+    * palette: k-means in CIELAB over a histogram of the sampled frames, near clusters joined, names from the CSS
+      colours nearest by CIEDE2000; warmth and colourfulness after Ou and after Hasler and Suesstrunk
+      (``analyzers/signal/colour.py``, sources there);
+    * contrast: RMS contrast (Peli, "Contrast in complex images", JOSA A 7(10), 1990) of BT.601 luma;
+    * spans: a new span begins where the shares of twelve clip-wide colour clusters differ from the running span's by
+      more than ``change_distance`` (total variation) and stay so in the next sample;
+    * mood: the rules of ``analyzers/signal/colour_mood.py``, each a conjunction of soft thresholds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
+from analyzers.signal import colour
+from analyzers.signal.colour_mood import MoodName, judge
+from media.needs import FrameNeed, Needs, Rate
+from media.types import Float64Array, FrameBatch, FrameChunk
+from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
+from schema.document import TimelineItem
+
+Temperature = Literal["warm", "neutral", "cool"]
+ColourfulnessLabel = Literal[
+    "not colourful",
+    "slightly colourful",
+    "moderately colourful",
+    "averagely colourful",
+    "quite colourful",
+    "highly colourful",
+    "extremely colourful",
+]
+
+_COLOURFULNESS: tuple[tuple[float, ColourfulnessLabel], ...] = (
+    (109.0, "extremely colourful"),
+    (82.0, "highly colourful"),
+    (59.0, "quite colourful"),
+    (45.0, "averagely colourful"),
+    (33.0, "moderately colourful"),
+    (15.0, "slightly colourful"),
+    (0.0, "not colourful"),
+)
+"""Mean ratings of table 2 of Hasler and Suesstrunk; each is the least M that gets the label."""
+
+_CHANGE_CLUSTERS = 12
+
+
+class ColorConfig(AnalyzerConfig):
+    """Settings of ``color_analysis``."""
+
+    fps: Annotated[float, Field(ge=0.1, le=30.0)] = 2.0
+    """Frames per second. Changes are placed to one sample, so to half a second at 2. Higher costs in proportion."""
+    short_side_px: Annotated[int, Field(ge=16, le=720)] = 160
+    """Size of the pictures. Colour shares of small objects get finer with more; costs with the square."""
+    max_colours: Annotated[int, Field(ge=1, le=16)] = 6
+    """Most colours of a palette; k of the k-means. Higher splits gradients further."""
+    fuse_distance: Annotated[float, Field(ge=0.0, le=50.0)] = 9.0
+    """CIEDE2000 under which two palette colours are given as one; about four times what is told apart at a glance.
+    Higher gives fewer colours. Not yet tuned."""
+    min_share: Annotated[float, Field(ge=0.0, le=0.5)] = 0.02
+    """Share of the picture below which a colour is left out of a palette. Higher gives fewer colours."""
+    change_distance: Annotated[float, Field(gt=0.0, le=1.0)] = 0.4
+    """Total variation distance between colour shares, 0 alike to 1 nothing in common, above which the palette has
+    changed. Higher gives fewer, longer spans. Not yet tuned."""
+    warm_above: Annotated[float, Field(gt=0.0, le=2.0)] = 0.15
+    """Mean warmth above which the picture is warm, below whose negative it is cool. A tenth of the picture in pure
+    red alone gives 0.2. Higher calls more pictures neutral. Not yet tuned."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the k-means. The same seed gives the same palette."""
+
+
+class PaletteColour(Model):
+    """One colour of a palette."""
+
+    name: str
+    """Nearest CSS colour."""
+    name_distance: Annotated[float, Field(ge=0.0)]
+    """CIEDE2000 to the named colour: below 2 hardly told apart, above 10 only the family fits."""
+    hex: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+    lab: tuple[Finite, Finite, Finite]
+    """CIELAB, D65."""
+    share: UnitScore
+    """Of the picture; those under ``min_share`` are left out, so a palette may sum to less than 1."""
+
+
+class Mood(Model):
+    """A mood word and the rule that gave it."""
+
+    name: MoodName
+    score: UnitScore
+    """How well the rule is met: 0.5 on its thresholds. For ``neutral``: how far all others are from being met."""
+    rule: str
+    scores: dict[MoodName, UnitScore]
+    """Of every rule."""
+
+
+class ColourMeasures(Model):
+    """The measures of a picture, or their means over pictures."""
+
+    brightness: UnitScore
+    """CIELAB lightness over 100."""
+    saturation: UnitScore
+    """Mean saturation of the HSV model."""
+    colourfulness: Annotated[float, Field(ge=0.0)]
+    """Hasler and Suesstrunk's M."""
+    contrast: UnitScore
+    """Standard deviation of luma over 255: 0 flat, 0.5 half black and half white."""
+    warmth: Finite
+    """Ou's warm-cool scale with gray at 0; positive is warm."""
+
+
+class PaletteSpan(TimedSpan):
+    """A stretch without a change of the palette."""
+
+    palette: tuple[PaletteColour, ...]
+    measures: ColourMeasures
+    temperature: Temperature
+    mood: Mood
+    change: UnitScore | None
+    """Total variation distance of the first sample from the span before; null for the first span."""
+
+
+class ColourSample(ColourMeasures):
+    """The measures of one sampled frame."""
+
+    timestamp: Seconds
+    frame: Annotated[int, Field(ge=0)]
+
+
+class ColorResult(AnalyzerResult):
+    """Colours of the clip."""
+
+    palette: tuple[PaletteColour, ...]
+    """Of the whole clip, largest share first."""
+    measures: ColourMeasures
+    """Means over the samples."""
+    temperature: Temperature
+    colourfulness_label: ColourfulnessLabel
+    mood: Mood
+    spans: tuple[PaletteSpan, ...]
+    """Sorted, touching, from the clip's start to its end."""
+    samples: tuple[ColourSample, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameColours:
+    """One sampled frame.
+
+    Attributes:
+        time_s: Presentation time.
+        frame: Decoded frame number.
+        measures: Brightness, saturation, colourfulness, contrast, warmth.
+        cells: Its colour histogram.
+    """
+
+    time_s: float
+    frame: int
+    measures: tuple[float, float, float, float, float]
+    cells: colour.Cells
+
+
+@dataclass(frozen=True)
+class ColorObservation:
+    """The sampled frames of one chunk."""
+
+    frames: tuple[FrameColours, ...]
+
+
+class ColorAnalysis(Analyzer[ColorConfig, FrameChunk, ColorObservation, ColorResult]):
+    """Palette, warmth, colourfulness, contrast and mood."""
+
+    name = "color_analysis"
+    version = "1"
+    title = "Palette, warmth, colourfulness, contrast and mood, and how they change"
+    Config = ColorConfig
+    Result = ColorResult
+
+    def load(self) -> None:
+        """Imports OpenCV."""
+        import cv2  # noqa: F401
+
+    def needs(self) -> Needs:
+        """Small colour frames, seldom."""
+        return Needs(frames=(FrameNeed(Rate(self.config.fps), self.config.short_side_px, "rgb"),))
+
+    def observe(self, chunks: Sequence[FrameChunk]) -> list[ColorObservation]:
+        """Measures and histogram of each own frame."""
+        return [_observe(chunk.batch) for chunk in chunks]
+
+    def conclude(self, observations: Sequence[ColorObservation], context: Context) -> ColorResult:
+        """Palettes of the clip and of the spans between its changes."""
+        frames = [frame for observation in observations for frame in observation.frames]
+        if not frames:
+            raise NotApplicable("no_frames", "colours need at least one picture")
+        means = _means(frames)
+        return ColorResult(
+            palette=self._palette(frames),
+            measures=means,
+            temperature=self._temperature(means.warmth),
+            colourfulness_label=next(label for least, label in _COLOURFULNESS if means.colourfulness >= least),
+            mood=_mood(means),
+            spans=tuple(self._spans(frames, context)),
+            samples=tuple(
+                ColourSample(timestamp=f.time_s, frame=f.frame, **_measures(f.measures).model_dump()) for f in frames
+            ),
+        )
+
+    def timeline(self, result: ColorResult) -> list[TimelineItem]:
+        """One item for each span of one palette."""
+        return [
+            TimelineItem(
+                start_time=span.start_time,
+                end_time=span.end_time,
+                channel="seen",
+                analyzer=self.name,
+                label=f"{span.mood.name} colours: {', '.join(list(_by_name(span.palette))[:3])}",
+                score=span.mood.score,
+            )
+            for span in result.spans
+        ]
+
+    def headline(self, result: ColorResult) -> str | None:
+        """Largest colours, temperature, colourfulness, mood."""
+        if not result.palette:
+            return None
+        named = _by_name(result.palette)
+        colours = ", ".join(f"{name} {named[name]:.0%}" for name in list(named)[:3])
+        return (
+            f"Colours: {colours}; {result.temperature}, {result.colourfulness_label}; mood {result.mood.name}; "
+            f"{len(result.spans) - 1} palette changes."
+        )
+
+    def _temperature(self, warmth: float) -> Temperature:
+        if abs(warmth) <= self.config.warm_above:
+            return "neutral"
+        return "warm" if warmth > 0 else "cool"
+
+    def _palette(self, frames: Sequence[FrameColours]) -> tuple[PaletteColour, ...]:
+        cells = colour.merged([f.cells for f in frames])
+        found = colour.kmeans(colour.to_lab(cells.rgb), cells.count, self.config.max_colours, self.config.seed)
+        found = colour.fuse(found, self.config.fuse_distance)
+        kept = [i for i, share in enumerate(found.share) if share >= self.config.min_share]
+        return tuple(_named(found.lab[i], float(found.share[i])) for i in kept)
+
+    def _spans(self, frames: Sequence[FrameColours], context: Context) -> list[PaletteSpan]:
+        groups = _groups(frames, self.config)
+        starts = [0.0, *(group.frames[0].time_s for group in groups[1:]), context.video.duration_s]
+        spans = []
+        for group, start_s, end_s in zip(groups, starts, starts[1:], strict=False):
+            inside = context.span(start_s, end_s)
+            if inside is None:
+                continue
+            means = _means(group.frames)
+            spans.append(
+                PaletteSpan(
+                    start_time=inside[0],
+                    end_time=inside[1],
+                    palette=self._palette(group.frames),
+                    measures=means,
+                    temperature=self._temperature(means.warmth),
+                    mood=_mood(means),
+                    change=group.change,
+                )
+            )
+        return spans
+
+
+@dataclass(frozen=True)
+class _Group:
+    frames: list[FrameColours]
+    change: float | None
+
+
+def _observe(batch: FrameBatch) -> ColorObservation:
+    import cv2
+
+    frames = []
+    for picture, time_s, number in zip(batch.own, batch.own_pts_s, batch.own_index, strict=True):
+        cells = colour.cells_of(picture)
+        weights = cells.count / cells.count.sum()
+        lab = colour.to_lab(cells.rgb)
+        _, deviation = cv2.meanStdDev(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+        saturation = cv2.extractChannel(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV), 1).mean() / 255.0
+        measures = (
+            float(weights @ lab[:, 0]) / 100.0,
+            float(saturation),
+            colour.colourfulness(picture),
+            float(deviation[0, 0]) / 255.0,
+            float(weights @ colour.warmth(lab)),
+        )
+        frames.append(FrameColours(float(time_s), int(number), measures, cells))
+    return ColorObservation(tuple(frames))
+
+
+def _groups(frames: Sequence[FrameColours], config: ColorConfig) -> list[_Group]:
+    """Runs of frames with like colours. A single odd frame starts no run unless it is the last."""
+    whole = colour.merged([f.cells for f in frames])
+    centres = colour.kmeans(colour.to_lab(whole.rgb), whole.count, _CHANGE_CLUSTERS, config.seed).lab
+    shares = [colour.shares(colour.to_lab(f.cells.rgb), f.cells.count, centres) for f in frames]
+    groups = [_Group([frames[0]], None)]
+    running = shares[0].copy()
+    for i in range(1, len(frames)):
+        change = _variation(shares[i], running)
+        stays = i + 1 == len(frames) or _variation(shares[i + 1], running) > config.change_distance
+        if change > config.change_distance and stays:
+            groups.append(_Group([frames[i]], change))
+            running = shares[i].copy()
+        else:
+            groups[-1].frames.append(frames[i])
+            running += (shares[i] - running) / len(groups[-1].frames)
+    return groups
+
+
+def _variation(a: Float64Array, b: Float64Array) -> float:
+    return min(1.0, float(np.abs(a - b).sum()) / 2.0)
+
+
+def _means(frames: Sequence[FrameColours]) -> ColourMeasures:
+    return _measures(np.mean([f.measures for f in frames], axis=0))
+
+
+def _measures(values: Sequence[float] | Float64Array) -> ColourMeasures:
+    brightness, saturation, colourfulness, contrast, warmth = (float(v) for v in values)
+    return ColourMeasures(
+        brightness=min(1.0, max(0.0, brightness)),
+        saturation=min(1.0, saturation),
+        colourfulness=colourfulness,
+        contrast=min(1.0, contrast),
+        warmth=warmth,
+    )
+
+
+def _mood(measures: ColourMeasures) -> Mood:
+    verdict = judge(measures.brightness, measures.colourfulness, measures.contrast, measures.warmth)
+    return Mood(name=verdict.name, score=verdict.score, rule=verdict.rule, scores=verdict.scores)
+
+
+def _by_name(palette: Sequence[PaletteColour]) -> dict[str, float]:
+    """Share of each name, largest first; two shades may bear one name."""
+    total: dict[str, float] = {}
+    for entry in palette:
+        total[entry.name] = total.get(entry.name, 0.0) + entry.share
+    return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+
+def _named(lab: Float64Array, share: float) -> PaletteColour:
+    red, green, blue = colour.to_rgb(lab)
+    name, distance = colour.name_of(lab)
+    return PaletteColour(
+        name=name,
+        name_distance=distance,
+        hex=f"#{red:02x}{green:02x}{blue:02x}",
+        lab=(float(lab[0]), float(lab[1]), float(lab[2])),
+        share=min(1.0, share),
+    )
