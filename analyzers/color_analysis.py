@@ -72,7 +72,7 @@ class ColorConfig(AnalyzerConfig):
     warm_above: Annotated[float, Field(gt=0.0, le=2.0)] = 0.15
     """Mean warmth above which the picture is warm, below whose negative it is cool. A tenth of the picture in pure
     red alone gives 0.2. Higher calls more pictures neutral. Not yet tuned."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Of the k-means. The same seed gives the same palette."""
 
 
