@@ -35,7 +35,7 @@ def locate(video_path: str, roots: Sequence[Path]) -> Path:
         found = next((path for path in allowed if path.exists()), None)
     except (OSError, RuntimeError) as error:
         raise InvalidRequest(f"video_path cannot be read as a path: {error}") from error
-    if not allowed:
+    if found is None and len(allowed) < len(candidates):
         raise PathNotAllowed(f"{video_path!r} is outside the allowed roots ({', '.join(map(str, roots))})")
     if found is None:
         raise FileMissing(f"there is no file {video_path!r}")

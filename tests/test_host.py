@@ -1,0 +1,124 @@
+"""The host checks list in against list out, measures, and turns whatever an analyzer raises into a value."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+import analyzers.host
+from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable, Unavailable
+from analyzers.host import AnalyzerHost, Concluded, Fault, Observed, Refused
+from media.needs import FrameNeed, Needs, Rate
+from media.types import FrameChunk
+from schema.document import TimelineItem, VideoFacts
+
+CONTEXT = Context(VideoFacts(container="mp4", duration_s=4.0))
+
+
+class _Config(AnalyzerConfig):
+    fps: float = 2.0
+    model: str = "small"
+
+
+class _Result(AnalyzerResult):
+    total: int
+
+
+class _Counting(Analyzer[_Config, FrameChunk, int, _Result]):
+    name, version, title = "counting", "1", "counts"
+    Config, Result = _Config, _Result
+    load_fields = frozenset({"model"})
+    loads = 0
+    spoil: Exception | None = None
+    missing: Unavailable | None = None
+
+    def load(self) -> None:
+        type(self).loads += 1
+        if self.missing:
+            raise self.missing
+
+    def needs(self) -> Needs:
+        return Needs(frames=(FrameNeed(Rate(self.config.fps), 64),))
+
+    def observe(self, chunks: Sequence[Any]) -> list[int]:
+        if self.spoil:
+            raise self.spoil
+        return [c for c in chunks if c >= 0]
+
+    def conclude(self, observations: Sequence[int], context: Context) -> _Result:
+        if self.spoil:
+            raise self.spoil
+        return _Result(total=sum(observations))
+
+    def timeline(self, result: _Result) -> list[TimelineItem]:
+        return [
+            TimelineItem(start_time=t, end_time=t + 1.0, channel="seen", analyzer=self.name, label="x")
+            for t in (2.0, 0.0)
+        ]
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> type[_Counting]:
+    monkeypatch.setattr(analyzers.host, "analyzer_class", lambda name: _Counting)
+    monkeypatch.setattr(_Counting, "loads", 0)
+    return _Counting
+
+
+def test_observe_and_conclude(counting: type[_Counting]) -> None:
+    host = AnalyzerHost("counting")
+    observed = host.observe([3, 4])
+    assert isinstance(observed, Observed)
+    assert observed.observations == [3, 4]
+    concluded = host.conclude(observed.observations, CONTEXT)
+    assert isinstance(concluded, Concluded)
+    assert concluded.result == {"total": 7}
+    assert [item.start_time for item in concluded.timeline] == [0.0, 2.0]  # sorted by the host
+
+
+def test_a_wrong_number_of_observations_is_a_fault(counting: type[_Counting], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.CRITICAL, "tiktok_analyzer.analyzers"):
+        answer = AnalyzerHost("counting").observe([3, -1])
+    assert isinstance(answer, Fault)
+    assert "got 2 chunks and gave 1" in answer.reason
+
+
+def test_an_exception_is_a_fault_without_its_stack_trace(
+    counting: type[_Counting], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(counting, "spoil", ValueError("first line\nlast line"))
+    with caplog.at_level(logging.CRITICAL, "tiktok_analyzer.analyzers"):
+        for answer in (AnalyzerHost("counting").observe([1]), AnalyzerHost("counting").conclude([1], CONTEXT)):
+            assert isinstance(answer, Fault)
+            assert (answer.code, answer.reason) == ("analyzer_error", "ValueError: last line")
+
+
+def test_not_applicable_is_no_fault(counting: type[_Counting], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "spoil", NotApplicable("no_speech", "nobody speaks"))
+    answer = AnalyzerHost("counting").conclude([], CONTEXT)
+    assert isinstance(answer, Refused)
+    assert (answer.status, answer.code, answer.reason) == ("not_applicable", "no_speech", "nobody speaks")
+
+
+def test_missing_weights_are_told_with_their_remedy(counting: type[_Counting], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "missing", Unavailable("weights_missing", "no weights", "run this"))
+    host = AnalyzerHost("counting")
+    description = host.describe()
+    assert (description.state, description.code, description.remedy) == ("unavailable", "weights_missing", "run this")
+    answer = host.conclude([], CONTEXT)
+    assert isinstance(answer, Refused)
+    assert answer.status == "unavailable"
+
+
+def test_settings_change_needs_and_load_only_what_must_be_loaded(counting: type[_Counting]) -> None:
+    host = AnalyzerHost("counting", {"fps": 5.0})
+    assert host.describe().needs == Needs(frames=(FrameNeed(Rate(5.0), 64),))
+    host.configure({"fps": 1.0})
+    assert host.describe().config["fps"] == 1.0
+    assert counting.loads == 1
+    host.configure({"fps": 1.0, "model": "large"})
+    assert counting.loads == 2
+    host.configure(None)
+    assert host.describe().config == {"deadline_s": 300.0, "fps": 2.0, "model": "small"}
