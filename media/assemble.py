@@ -74,8 +74,16 @@ class Assembly:
 
     @property
     def end_s(self) -> float:
-        """End of the last picture, inside the allowed length."""
-        return min(self._clock.end_s, max(self._limits.max_duration_s, self._clock.last_s + self._source.frame_s))
+        """End of the last picture, inside the allowed length.
+
+        Where pictures are reordered, MP4 gives durations in the order of storage, so a last one that is longer than
+        usual may be another's: the declared end then counts.
+        """
+        end_s, last_s, frame_s = self._clock.end_s, self._clock.last_s, self._source.frame_s
+        declared = self._facts.declared_duration_s
+        if declared is not None and last_s < declared < end_s - frame_s:
+            end_s = declared
+        return min(end_s, max(self._limits.max_duration_s, last_s + frame_s))
 
     def report(self, cpu_s: float, wall_s: float) -> DecodeReport:
         """What came out of the file."""

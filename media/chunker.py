@@ -16,6 +16,9 @@ SLOT_EPS = 1e-6
 EDGE_EPS_S = 1e-9
 """A frame this close before a chunk's end belongs to the next chunk."""
 
+TIE_EPS_S = 1e-6
+"""Two frames whose distances from a moment differ by less than this are equally near."""
+
 
 def chunk_of(time_s: float, chunk_s: float) -> int:
     """Number of the chunk in which this time lies."""
@@ -113,12 +116,12 @@ class SpreadRendition:
     def picks(self, before_s: float | None, time_s: float) -> tuple[bool, bool]:
         """Whether the frame before (at ``before_s``) and the frame at ``time_s`` are nearest to a middle.
 
-        Asked once for each frame, in order; ties go to the earlier frame.
+        Asked once for each frame, in order. Ties go to the earlier frame; at a constant rate they are common.
         """
         before = here = False
         while self._next < len(self.middles_s) and self.middles_s[self._next] <= time_s:
             middle = self.middles_s[self._next]
-            if before_s is not None and middle - before_s <= time_s - middle:
+            if before_s is not None and middle - before_s <= time_s - middle + TIE_EPS_S:
                 before = True
             else:
                 here = True

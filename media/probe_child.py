@@ -33,6 +33,9 @@ def main() -> int:
     path = Path(sys.argv[1])
     limits = cast("MediaLimits", SimpleNamespace(**json.loads(sys.argv[2])))
     _limit_process(limits)
+    import av.logging  # not before the limits
+
+    av.logging.set_level(av.logging.ERROR)  # errors then carry FFmpeg's own line
     try:
         answer = read_facts(path, limits)
     except MemoryError:
@@ -64,11 +67,8 @@ def read_facts(path: Path, limits: MediaLimits) -> dict[str, Any]:
     Raises:
         AnalyzerSystemError: As ``media.probe.probe``.
     """
-    import av.logging
-
     from media.pyav_open import is_picture_attachment, open_media, refusal
 
-    av.logging.set_level(av.logging.ERROR)
     with open_media(path, limits) as media:
         streams = media.container.streams
         declared = _declared_duration_s(media)
