@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import re
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.pyproject import ROOT, declared
+
 CONFIG: dict[str, Any] = yaml.safe_load((ROOT / "cluster.yaml").read_text())
 REMOTE = "~/tiktok-analyzer/"
 START_COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
@@ -30,14 +29,6 @@ def prepared(config: dict[str, Any]) -> dict[str, Any]:
 def start_command(which: str) -> str:
     (command,) = [c for c in CONFIG[which] if " ray start " in c or "/ray start " in c]
     return str(command)
-
-
-def declared(key: str, after: str = "[project]") -> Any:
-    """A one-line value of pyproject.toml; Python 3.10 has no reader for it."""
-    section = (ROOT / "pyproject.toml").read_text().partition(after)[2]
-    found = re.search(rf"^{key} = (.+)$", section, re.MULTILINE)
-    assert found, f"no {key} in pyproject.toml"
-    return ast.literal_eval(found[1])
 
 
 def option(command: str, name: str) -> str:
@@ -102,8 +93,8 @@ def test_everything_that_is_installed_is_copied() -> None:
     copied = {remote.removeprefix(REMOTE): local for remote, local in CONFIG["file_mounts"].items()}
     assert all(remote == local for remote, local in copied.items())
     assert all((ROOT / local).exists() for local in copied.values())
-    packages = {name.partition(".")[0] for name in declared("packages", after="[tool.setuptools]")}
-    modules = {f"{name}.py" for name in declared("py-modules", after="[tool.setuptools]")}
+    packages = {name.partition(".")[0] for name in declared("packages", section="tool.setuptools")}
+    modules = {f"{name}.py" for name in declared("py-modules", section="tool.setuptools")}
     metadata = {declared("readme"), *declared("license-files")}
     needed = packages | modules | metadata | {"pyproject.toml", "constraints.txt", "Makefile", "serve_config.yaml"}
     assert needed <= set(copied)
