@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from analyzers.audio_analysis import AudioAnalysis
 from analyzers.base import AnyAnalyzer
 from analyzers.color_analysis import ColorAnalysis
 from analyzers.speech_flow import SpeechFlow
@@ -14,6 +15,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     ColorAnalysis,
     SpeechFlow,
     SpeechRate,
+    AudioAnalysis,
 )
 """Document order; an analyzer stands behind all that it comes ``after``."""
 

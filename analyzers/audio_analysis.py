@@ -1,0 +1,584 @@
+"""The sound track as sound: tempo, beats, key, loudness, pitch, spectrum, and where there is music, speech or silence.
+
+Method
+    * tempo and beats: a comb over the autocorrelation of an onset envelope, beats by dynamic programming
+      (``analyzers/signal/rhythm.py``); no tempo unless the pulse is clearer than noise and speech ever give;
+    * key: Krumhansl and Schmuckler's algorithm on chroma (``analyzers/signal/tonality.py``), only where there is music;
+    * loudness: ITU-R BS.1770-5 and EBU R 128 (``analyzers/signal/loudness.py``); one channel is measured as the two
+      loudspeakers that it is heard from;
+    * pitch: YIN (``analyzers/signal/prosody.py``), frames with a clear period only;
+    * spectrum: centroid, bandwidth, roll-off, flatness and zero crossings, librosa's definitions;
+    * music: partials that hold their pitch (``analyzers/signal/music.py``), or a clear pulse while nobody speaks;
+    * speech: the spans of ``speech_flow``; where that has no result, Silero VAD's own.
+
+What it is not good at
+    * tempo is the octave that a listener would most likely tap; half and double are in ``tempo_candidates``. Drum
+      patterns slower than 80 or faster than 165 bpm often come out at double or half;
+    * drums alone under speech are not found as music, bird song with several harmonics may be;
+    * key is that of the whole clip; the profiles were made for tonal music of the West.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable, merge_spans
+from analyzers.curve import Curve, SoundPlace, means
+from analyzers.signal import loudness, music, rhythm, spectrum, tonality
+from analyzers.signal.prosody import HOP_S as PITCH_HOP_S
+from analyzers.signal.sound import SoundObservation, measured_sound
+from analyzers.signal.spectrum import SLOW_HOP_S
+from analyzers.signal.speech import RATE_HZ as SPEECH_RATE_HZ
+from analyzers.signal.speech import VAD_WINDOW_S, VoiceDetector, hysteresis, runs
+from analyzers.speech_flow import SpeechFlowResult
+from media.needs import AudioNeed, Needs
+from media.types import AudioChunk, AudioClip, Float32Array
+from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
+from schema.document import TimelineItem
+
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+NoTempo = Literal["silence", "too_short", "no_pulse", "speech_only"]
+NoKey = Literal["no_music", "too_short", "few_notes", "unclear"]
+
+SPEECH_PROBABILITY, SPEECH_RELEASE, SPEECH_SURE, SPEECH_SURE_S = 0.5, 0.35, 0.7, 0.45
+"""Defaults of ``speech_flow``, for when it has no result."""
+
+MIN_PITCH_CLASSES = 3
+"""Fewer pitch classes are no key: one triad has three."""
+
+MIN_RANGE_S = 6.0
+"""Two short-term windows that do not overlap: the least for a loudness range."""
+
+KEYS_SHOWN = 5
+
+
+class AudioAnalysisConfig(AnalyzerConfig):
+    """Settings of ``audio_analysis``."""
+
+    min_beat_strength: Annotated[float, Field(gt=0.0, le=1.0)] = 0.35
+    """Compared with ``beat_strength`` of tracks of 8 s and more; for shorter ones, where chance repeats more, it grows
+    with ``1 / sqrt(length)``. Over 8 s, noise reaches 0.17 and the shared speech 0.25; drums and jazz have 0.55 to
+    0.7, a click track with 50 ms of jitter 0.45. Higher finds fewer tempos."""
+    min_tempo_s: Annotated[float, Field(ge=1.0, le=60.0)] = 3.0
+    """Shorter sound gets no tempo: it holds fewer than four beats at the slowest. Higher gives fewer, surer tempos."""
+    min_beats: Annotated[int, Field(ge=3, le=100)] = 4
+    """Fewer beats are no tempo."""
+    min_key_correlation: Annotated[float, Field(gt=0.0, le=1.0)] = 0.65
+    """Compared with the best key's correlation. The shared speech reaches 0.6, one tone alone 0.63, the shared music
+    with harmony has 0.75 to 0.95. Higher leaves more keys undetermined."""
+    min_key_margin: Annotated[float, Field(ge=0.0, le=1.0)] = 0.02
+    """Compared with the distance of the best key to the second. Not yet tuned. Higher leaves more undetermined."""
+    min_key_music_s: Annotated[float, Field(ge=0.5, le=60.0)] = 2.0
+    """Less music gets no key: it holds one or two chords. Higher leaves more undetermined."""
+    silence_dbfs: Annotated[float, Field(ge=-100.0, le=-20.0)] = -60.0
+    """Frames with a level below are silent; room tone of a phone lies around -55. Higher finds more silence."""
+    min_silence_s: Annotated[float, Field(ge=0.05, le=10.0)] = 0.3
+    """Shorter silences are not listed: gaps between words are shorter. Not yet tuned."""
+    min_chord_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    """Compared with the share of frames in which two partials or more are held, in windows of ``music_window_s``. The
+    shared speech stays below 0.07, the shared music has 0.1 (drum and bass) to 1.0. Higher finds less music."""
+    music_window_s: Annotated[float, Field(ge=0.5, le=30.0)] = 3.0
+    """Longer blurs the borders of music, shorter breaks it up at each rest."""
+    min_held_s: Annotated[float, Field(ge=0.0, le=30.0)] = 0.75
+    """Music without a pulse needs this much time with held partials, so that one horn or alarm is none. Not yet tuned.
+    Higher drops short jingles."""
+    max_rest_s: Annotated[float, Field(ge=0.0, le=30.0)] = 2.0
+    """Rests up to this length are part of the music. Higher joins more."""
+    speech_break_s: Annotated[float, Field(ge=0.1, le=30.0)] = 1.0
+    """A stretch this long without any held partial, most of it speech, ends the music. Higher keeps more music."""
+    max_speech_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.3
+    """With more speech than this in the window, a pulse is the speaker's and no music. Higher takes counting aloud for
+    music."""
+    pitch_low_hz: Annotated[float, Field(ge=40.0, le=400.0)] = 65.0
+    """Lowest pitch looked for: C2, below the lowest voices."""
+    pitch_high_hz: Annotated[float, Field(ge=400.0, le=2_000.0)] = 1_500.0
+    """Highest pitch looked for: G6, a high whistle or violin."""
+    min_periodicity: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.85
+    """Compared with a frame's periodicity (1 minus YIN's difference); YIN's authors take 0.8 to 0.9. Higher leaves
+    fewer, surer frames."""
+    min_pitched_s: Annotated[float, Field(ge=0.01, le=10.0)] = 0.2
+    """Less pitched sound than this gives no pitch: about one syllable or note."""
+    curve_step_s: Annotated[float, Field(ge=0.1, le=10.0)] = 0.5
+    """Step of all curves: 60 points for 30 s. Lower is finer and longer."""
+
+    def music_settings(self) -> music.MusicSettings:
+        """Those that decide where there is music."""
+        return music.MusicSettings(
+            min_chord_share=self.min_chord_share,
+            window_s=self.music_window_s,
+            min_held_s=self.min_held_s,
+            max_rest_s=self.max_rest_s,
+            speech_break_s=self.speech_break_s,
+        )
+
+
+class TempoCandidate(Model):
+    """A tempo that repeats."""
+
+    bpm: Positive
+    strength: UnitScore
+    """How well the onsets repeat at it, low ones (kick drum, bass) counting more."""
+
+
+class Tempo(Model):
+    """The tempo and how sure it is."""
+
+    bpm: Positive | None
+    """Beats a minute; null where there is no pulse."""
+    reason: NoTempo | None
+    """Why there is none."""
+    beat_strength: UnitScore | None
+    """How well onsets repeat at the best period: 1 is a metronome. Null where nothing could be compared."""
+    beat_strength_needed: UnitScore | None
+    """For a sound of this length."""
+    candidates: tuple[TempoCandidate, ...]
+    """Best first, before refinement; the octaves of the first are the likeliest errors."""
+
+
+class KeyCandidate(Model):
+    """A key, and its profile's correlation with the chroma."""
+
+    tonic: str
+    mode: tonality.Mode
+    correlation: Annotated[float, Field(ge=-1.0, le=1.0)]
+
+
+class Key(Model):
+    """The key of the music and how sure it is."""
+
+    tonic: str | None
+    """C, C#, D, Eb, E, F, F#, G, Ab, A, Bb or B; null where undetermined."""
+    mode: tonality.Mode | None
+    reason: NoKey | None
+    """Why it is undetermined."""
+    correlation: Annotated[float, Field(ge=-1.0, le=1.0)] | None
+    """Of the best key."""
+    margin: Annotated[float, Field(ge=0.0, le=2.0)] | None
+    """Its distance to the second."""
+    pitch_classes: Annotated[int, Field(ge=0, le=12)] | None
+    """How many of the twelve sound."""
+    tuning_semitones: Annotated[float, Field(ge=-0.5, le=0.5)] | None
+    """How far A4 lies from 440 Hz."""
+    candidates: tuple[KeyCandidate, ...]
+
+
+class Loudness(Model):
+    """By ITU-R BS.1770-5 and EBU R 128. Null where the sound is too quiet or too short for the measure."""
+
+    integrated_lufs: Finite | None
+    range_lu: Annotated[float, Field(ge=0.0)] | None
+    """EBU Tech 3342; of little meaning below a minute, null below 6 s."""
+    max_momentary_lufs: Finite | None
+    """Of 400 ms."""
+    max_short_term_lufs: Finite | None
+    """Of 3 s."""
+    true_peak_dbtp: Finite | None
+    sample_peak_dbfs: Finite | None
+    short_term: Curve
+    """Of the 3 s around each step; null for the first and last 1.5 s and below -70."""
+
+
+class Pitch(Model):
+    """Of the frames with one clear period; in chords there are few of them."""
+
+    median_hz: Positive
+    low_hz: Positive
+    """5th percentile."""
+    high_hz: Positive
+    """95th percentile."""
+    periodicity: UnitScore
+    """Mean over these frames."""
+    pitched_share: UnitScore
+    """Of all frames."""
+    curve: Curve
+
+
+class SpectralShape(Model):
+    """One measure over the frames that are not silent."""
+
+    mean: Finite
+    curve: Curve
+
+
+class Spectrum(Model):
+    """Shape of the spectrum."""
+
+    centroid_hz: SpectralShape
+    """Where its weight lies: dull is low, bright is high."""
+    bandwidth_hz: SpectralShape
+    """Spread around the centroid."""
+    rolloff_hz: SpectralShape
+    """85 % of the magnitude lies below."""
+    flatness: SpectralShape
+    """0 is a tone, 1 white noise."""
+    zero_crossing_rate: SpectralShape
+    """Share of samples whose sign differs from the one before."""
+
+
+class MusicSpan(TimedSpan):
+    """A stretch of music."""
+
+    evidence: Literal["notes", "beat", "notes_and_beat"]
+    chord_share: UnitScore
+    """Share of its frames in which two partials or more are held."""
+    beat_strength: UnitScore | None
+    """Mean over the windows of 8 s that it touches; null without a pulse in the clip."""
+
+
+class SpeechSpan(TimedSpan):
+    """A stretch of speech, with the detector's mean probability."""
+
+    score: UnitScore
+
+
+class SilenceSpan(TimedSpan):
+    """A stretch without sound, with its mean level; null for digital silence."""
+
+    level_dbfs: Finite | None
+
+
+class Shares(Model):
+    """Of the video's length. Music and speech may sound at once, so these may add up to more than 1."""
+
+    music: UnitScore
+    speech: UnitScore
+    silence: UnitScore
+    other: UnitScore
+    """Neither of the three."""
+
+
+class AudioAnalysisResult(AnalyzerResult):
+    """All measures of the sound track. Lists are sorted by time."""
+
+    tempo: Tempo
+    beats: tuple[Seconds, ...]
+    """Only where the pulse goes on."""
+    key: Key
+    loudness: Loudness
+    energy: Curve
+    """K-weighted level of each step in LUFS; null below -70."""
+    pitch: Pitch | None
+    spectrum: Spectrum | None
+    """Null for silence."""
+    music: tuple[MusicSpan, ...]
+    speech: tuple[SpeechSpan, ...]
+    silence: tuple[SilenceSpan, ...]
+    shares: Shares
+
+
+class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation | None", AudioAnalysisResult]):
+    """Tempo, beats, key, loudness, pitch, spectrum, and where there is music, speech or silence."""
+
+    name = "audio_analysis"
+    version = "1"
+    title = "Tempo, beats, key, loudness, pitch, spectrum; music, speech and silence"
+    Config = AudioAnalysisConfig
+    Result = AudioAnalysisResult
+    after = ("speech_flow",)
+
+    _detector: VoiceDetector
+
+    def needs(self) -> Needs:
+        """The whole track for the spectra, for loudness, and for speech and pitch."""
+        return Needs(
+            audio=(AudioNeed(spectrum.RATE_HZ, 1), AudioNeed(loudness.RATE_HZ, 2), AudioNeed(SPEECH_RATE_HZ, 1))
+        )
+
+    def load(self) -> None:
+        """Imports librosa and lets numba compile or load its functions, by measuring four made beats."""
+        spectrum.prepare_numba()
+        self._detector = VoiceDetector()
+        clips = []
+        for need in self.needs().audio:
+            beats = np.zeros(4 * need.rate_hz, np.float32)
+            beats[:: need.rate_hz // 2] = 0.5
+            clips.append(AudioClip(np.stack([beats, beats], axis=1) if need.channels == 2 else beats, need.rate_hz))
+        (sound,) = self.observe([AudioChunk(tuple(clips))])
+        if sound is not None:
+            rhythm.find_pulse(sound.onsets)
+            rhythm.find_beats(sound.onsets, 120.0)
+
+    def observe(self, chunks: Sequence[AudioChunk]) -> list[SoundObservation | None]:
+        """Measures each sound track; None for one without samples."""
+        low, high = self.config.pitch_low_hz, self.config.pitch_high_hz
+        return [measured_sound(chunk, self._detector, low, high) for chunk in chunks]
+
+    def conclude(self, observations: Sequence[SoundObservation | None], context: Context) -> AudioAnalysisResult:
+        """Judges the measures.
+
+        Raises:
+            NotApplicable: ``no_audio``.
+        """
+        sound = observations[0] if observations else None
+        if sound is None:
+            raise NotApplicable("no_audio", "The file has no sound.")
+        place = SoundPlace(sound.start_s, context)
+        speech, silence = self._speech(sound, context), self._silence(sound, place)
+        spoken = [(s.start_time - sound.start_s, s.end_time - sound.start_s) for s in speech]
+        pulse = rhythm.find_pulse(sound.onsets)
+        tempo, beats, beat_spans = self._tempo(sound, pulse, spoken)
+        found = music.find_music(sound.held, sound.length_s, beat_spans, spoken, self.config.music_settings())
+        if tempo.bpm:
+            beats = [b for b in beats if any(m.start_s <= b < m.end_s for m in found)]
+            if len(beats) < self.config.min_beats:
+                tempo, beats = _refused(tempo, "speech_only" if spoken else "no_pulse"), []
+        spans = [_music_span(m, *inside, pulse) for m in found if (inside := place.span(m.start_s, m.end_s))]
+        return AudioAnalysisResult(
+            tempo=tempo,
+            beats=tuple(place.moments(beats)),
+            key=self._key(sound, found),
+            loudness=self._loudness(sound, place),
+            energy=self._energy(sound, place),
+            pitch=self._pitch(sound, place),
+            spectrum=self._spectrum(sound, place),
+            music=tuple(spans),
+            speech=tuple(speech),
+            silence=tuple(silence),
+            shares=_shares(spans, speech, silence, context.video.duration_s),
+        )
+
+    def timeline(self, result: AudioAnalysisResult) -> list[TimelineItem]:
+        """Music and silence; speech is on the time line of ``speech_flow``."""
+        tempo, key = result.tempo, result.key
+        label = "music"
+        if tempo.bpm:
+            label += f", {tempo.bpm:.0f} bpm"
+        if key.tonic:
+            label += f", {key.tonic} {key.mode}"
+        items = [
+            TimelineItem(
+                start_time=m.start_time,
+                end_time=m.end_time,
+                channel="heard",
+                analyzer=self.name,
+                label=label if "beat" in m.evidence or not tempo.bpm else "music",
+                score=m.chord_share if m.evidence != "beat" else m.beat_strength,
+            )
+            for m in result.music
+        ]
+        items += [
+            TimelineItem(
+                start_time=s.start_time, end_time=s.end_time, channel="heard", analyzer=self.name, label="silence"
+            )
+            for s in result.silence
+        ]
+        return sorted(items, key=lambda item: item.start_time)
+
+    def headline(self, result: AudioAnalysisResult) -> str | None:
+        """Shares, tempo, key and loudness, as far as they are known."""
+        shares = result.shares
+        text = f"Music {shares.music:.0%}, speech {shares.speech:.0%}, silence {shares.silence:.0%} of the time"
+        if result.tempo.bpm:
+            text += f"; {result.tempo.bpm:.0f} bpm"
+        if result.key.tonic:
+            text += f"; {result.key.tonic} {result.key.mode}"
+        if result.loudness.integrated_lufs is not None:
+            text += f"; {result.loudness.integrated_lufs:.1f} LUFS"
+        return text + "."
+
+    def _speech(self, sound: SoundObservation, context: Context) -> list[SpeechSpan]:
+        flow = context.results.get("speech_flow")
+        if isinstance(flow, SpeechFlowResult):
+            return [SpeechSpan(start_time=s.start_time, end_time=s.end_time, score=s.score) for s in flow.spans]
+        if (sound.speech >= SPEECH_SURE).sum() * VAD_WINDOW_S < SPEECH_SURE_S:
+            return []
+        return [
+            SpeechSpan(start_time=inside[0], end_time=inside[1], score=float(sound.speech[a:b].mean()))
+            for a, b in hysteresis(sound.speech.astype(np.float64), SPEECH_PROBABILITY, SPEECH_RELEASE)
+            if (inside := context.span(sound.start_s + a * VAD_WINDOW_S, sound.start_s + b * VAD_WINDOW_S))
+        ]
+
+    def _silence(self, sound: SoundObservation, place: SoundPlace) -> list[SilenceSpan]:
+        """Quiet frames, and what of the video lies before and behind the sound."""
+        levels = sound.shapes.level_db
+        quiet = [(a * SLOW_HOP_S, b * SLOW_HOP_S) for a, b in runs(levels < self.config.silence_dbfs)]
+        # The last frame is centred up to a hop before the end.
+        quiet = [(a, sound.length_s if b >= sound.length_s - SLOW_HOP_S else b) for a, b in quiet]
+        outside = [(-sound.start_s, 0.0), (sound.length_s, place.duration_s - sound.start_s)]
+        spans = []
+        for a, b in music.join([s for s in (*quiet, *outside) if s[1] > s[0]], 1e-6):
+            inside = place.span(a, b)
+            if inside and inside[1] - inside[0] >= self.config.min_silence_s:
+                part = levels[max(0, round(a / SLOW_HOP_S)) : max(0, round(b / SLOW_HOP_S))]
+                level = 10.0 * np.log10(np.mean(10.0 ** (part / 10.0))) if len(part) else -100.0
+                spans.append(
+                    SilenceSpan(
+                        start_time=inside[0], end_time=inside[1], level_dbfs=float(level) if level > -99.0 else None
+                    )
+                )
+        return spans
+
+    def _tempo(
+        self, sound: SoundObservation, pulse: rhythm.Pulse | None, spoken: Sequence[music.Span]
+    ) -> tuple[Tempo, list[float], list[music.Span]]:
+        """Tempo, beats where the pulse goes on, and the stretches of beats during which hardly anybody speaks."""
+        needed = min(1.0, self.config.min_beat_strength * max(1.0, (rhythm.WINDOW_S / sound.length_s) ** 0.5))
+        tempo = Tempo(
+            bpm=None,
+            reason="no_pulse",
+            beat_strength=pulse.strength if pulse else None,
+            beat_strength_needed=needed,
+            candidates=tuple(TempoCandidate(bpm=c.bpm, strength=c.strength) for c in pulse.candidates) if pulse else (),
+        )
+        if not (sound.shapes.level_db >= self.config.silence_dbfs).any():
+            return _refused(tempo, "silence"), [], []
+        if sound.length_s < self.config.min_tempo_s:
+            return _refused(tempo, "too_short"), [], []
+        if pulse is None or pulse.strength < needed:
+            return tempo, [], []
+        local = pulse.local
+        # Where the clip as a whole has a pulse, half the strength is enough to say that it goes on.
+        going_on = [(float(a), float(b)) for a, b in pulse.windows_s[local >= 0.5 * needed]]
+        clear = [
+            (a, b)
+            for a, b in pulse.windows_s[local >= needed]
+            if music.overlap_s((a, b), spoken) <= self.config.max_speech_share * (b - a)
+        ]
+        beats = [float(b) for b in rhythm.find_beats(sound.onsets, pulse.bpm) if _inside(b, going_on)]
+        period_s = 60.0 / pulse.bpm
+        bars = music.join([(b, b + period_s) for b in beats if _inside(b, clear)], 2.0 * period_s)
+        return tempo.model_copy(update={"bpm": pulse.bpm, "reason": None}), beats, bars
+
+    def _key(self, sound: SoundObservation, found: Sequence[music.Music]) -> Key:
+        columns = np.arange(sound.chroma.shape[1]) * tonality.HOP_S
+        inside = np.zeros(len(columns), bool)
+        for m in found:
+            inside |= (columns >= m.start_s) & (columns < m.end_s)
+        inside &= sound.chroma.any(axis=0)
+        music_s = float(inside.sum() * tonality.HOP_S)
+        none = Key(
+            tonic=None, mode=None, reason="no_music", correlation=None, margin=None,
+            pitch_classes=None, tuning_semitones=None, candidates=(),
+        )  # fmt: skip
+        if music_s < self.config.min_key_music_s:
+            return none if not found else none.model_copy(update={"reason": "too_short"})
+        mean = sound.chroma[:, inside].mean(axis=1, dtype=np.float64)
+        classes = tonality.sounding_classes(mean)
+        if classes < MIN_PITCH_CLASSES:
+            return none.model_copy(update={"reason": "few_notes", "pitch_classes": classes})
+        ranking = tonality.rank_keys(mean)
+        best, margin = ranking[0], ranking[0].correlation - ranking[1].correlation
+        clear = best.correlation >= self.config.min_key_correlation and margin >= self.config.min_key_margin
+        return Key(
+            tonic=best.tonic if clear else None,
+            mode=best.mode if clear else None,
+            reason=None if clear else "unclear",
+            correlation=best.correlation,
+            margin=margin,
+            pitch_classes=classes,
+            tuning_semitones=sound.tuning,
+            candidates=tuple(
+                KeyCandidate(tonic=k.tonic, mode=k.mode, correlation=k.correlation) for k in ranking[:KEYS_SHOWN]
+            ),
+        )
+
+    def _energy(self, sound: SoundObservation, place: SoundPlace) -> Curve:
+        mean = means(sound.weighted.energy, loudness.STEP_S, self.config.curve_step_s)
+        levels = [None if e is None else _audible(float(loudness.to_lufs(np.array(e)))) for e in mean]
+        return place.curve(levels, self.config.curve_step_s)
+
+    def _loudness(self, sound: SoundObservation, place: SoundPlace) -> Loudness:
+        energy = sound.weighted.energy
+        momentary = loudness.sliding_lufs(energy, loudness.MOMENTARY_STEPS)
+        short_term = loudness.sliding_lufs(energy, loudness.SHORT_TERM_STEPS)
+        half_s = loudness.SHORT_TERM_STEPS * loudness.STEP_S / 2.0
+        step_s = self.config.curve_step_s
+        middles = (np.arange(np.ceil(sound.length_s / step_s)) + 0.5) * step_s
+        at = np.round((middles - half_s) / loudness.STEP_S).astype(np.int64)
+        values = [float(short_term[i]) if 0 <= i < len(short_term) else None for i in at]
+        return Loudness(
+            integrated_lufs=loudness.integrated_lufs(energy),
+            range_lu=loudness.loudness_range_lu(energy) if sound.length_s >= MIN_RANGE_S else None,
+            max_momentary_lufs=_audible(momentary.max(initial=-np.inf)),
+            max_short_term_lufs=_audible(short_term.max(initial=-np.inf)),
+            true_peak_dbtp=_db(sound.weighted.true_peak),
+            sample_peak_dbfs=_db(sound.weighted.sample_peak),
+            short_term=place.curve([_audible(v) for v in values], step_s),
+        )
+
+    def _pitch(self, sound: SoundObservation, place: SoundPlace) -> Pitch | None:
+        clear = sound.periodicity >= self.config.min_periodicity
+        if clear.sum() * PITCH_HOP_S < self.config.min_pitched_s:
+            return None
+        low, middle, high = np.percentile(sound.f0_hz[clear], [5, 50, 95])
+        f0 = np.where(clear, sound.f0_hz, np.nan).astype(np.float64)
+        return Pitch(
+            median_hz=float(middle),
+            low_hz=float(low),
+            high_hz=float(high),
+            periodicity=float(np.clip(sound.periodicity[clear].mean(), 0.0, 1.0)),
+            pitched_share=float(clear.mean()),
+            curve=place.curve(means(f0, PITCH_HOP_S, self.config.curve_step_s), self.config.curve_step_s),
+        )
+
+    def _spectrum(self, sound: SoundObservation, place: SoundPlace) -> Spectrum | None:
+        shapes, step_s = sound.shapes, self.config.curve_step_s
+        heard = shapes.level_db >= self.config.silence_dbfs
+        if not heard.any():
+            return None
+
+        def shape(values: Float32Array) -> SpectralShape:
+            known = np.where(heard, values, np.nan).astype(np.float64)
+            return SpectralShape(
+                mean=float(values[heard].mean(dtype=np.float64)),
+                curve=place.curve(means(known, SLOW_HOP_S, step_s), step_s),
+            )
+
+        return Spectrum(
+            centroid_hz=shape(shapes.centroid_hz),
+            bandwidth_hz=shape(shapes.bandwidth_hz),
+            rolloff_hz=shape(shapes.rolloff_hz),
+            flatness=shape(shapes.flatness),
+            zero_crossing_rate=shape(shapes.crossings),
+        )
+
+
+def _inside(time_s: float, spans: Sequence[music.Span]) -> bool:
+    return any(a <= time_s < b for a, b in spans)
+
+
+def _refused(tempo: Tempo, reason: NoTempo) -> Tempo:
+    return tempo.model_copy(update={"bpm": None, "reason": reason})
+
+
+def _audible(lufs: float | None) -> float | None:
+    """The value, None below the absolute gate."""
+    return float(lufs) if lufs is not None and lufs > loudness.ABSOLUTE_GATE_LUFS else None
+
+
+def _db(amplitude: float) -> float | None:
+    return 20.0 * float(np.log10(amplitude)) if amplitude > 0.0 else None
+
+
+def _music_span(found: music.Music, start_s: float, end_s: float, pulse: rhythm.Pulse | None) -> MusicSpan:
+    strength = None
+    if pulse is not None:
+        windows = pulse.windows_s
+        touched = (windows[:, 0] < found.end_s) & (windows[:, 1] > found.start_s)
+        strength = float(pulse.local[touched].mean()) if touched.any() else None
+    evidence: Literal["notes", "beat", "notes_and_beat"] = "notes" if found.has_notes else "beat"
+    return MusicSpan(
+        start_time=start_s,
+        end_time=end_s,
+        evidence="notes_and_beat" if found.has_notes and found.has_beat else evidence,
+        chord_share=min(1.0, found.chord_share),
+        beat_strength=strength,
+    )
+
+
+def _shares(
+    found: Sequence[TimedSpan], speech: Sequence[TimedSpan], silence: Sequence[TimedSpan], duration_s: float
+) -> Shares:
+    def share(*spans: TimedSpan) -> float:
+        return min(1.0, sum(b - a for a, b in merge_spans(spans)) / duration_s)
+
+    return Shares(
+        music=share(*found),
+        speech=share(*speech),
+        silence=share(*silence),
+        other=max(0.0, 1.0 - share(*found, *speech, *silence)),
+    )

@@ -1,0 +1,107 @@
+"""Key of a piece: chroma against the probe-tone profiles of all 24 keys.
+
+Krumhansl and Schmuckler's algorithm (Krumhansl, "Cognitive Foundations of Musical Pitch", 1990) with the profiles of
+Krumhansl and Kessler, "Tracing the dynamic changes in perceived tonal organization", Psychological Review 89 (1982).
+Each frame counts alike, loud or not, because the algorithm weighs how long a pitch class sounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from analyzers.signal.spectrum import RATE_HZ, blocks
+from media.types import Float32Array, Float64Array
+
+Mode = Literal["major", "minor"]
+
+FFT = 4096
+"""Samples: 186 ms, 5.4 Hz for each bin, a semitone at 93 Hz."""
+
+HOP = 1024
+HOP_S = HOP / RATE_HZ
+BLOCK = 256
+
+TOP_HZ = 5_000.0
+"""Above lie only high harmonics, which tell nothing of the key."""
+
+TUNING_FRAMES = 400
+"""Frames, spread over the track, from which the tuning is measured: 19 s of sound."""
+
+NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+
+PROFILES: dict[Mode, tuple[float, ...]] = {
+    "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
+    "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
+}
+
+SOUNDING = 0.25
+"""A pitch class sounds when its mean chroma lies this far up between the weakest and the strongest one."""
+
+
+@dataclass(frozen=True)
+class KeyMatch:
+    """One key and how well its profile correlates with the chroma, in [-1, 1]."""
+
+    tonic: str
+    mode: Mode
+    correlation: float
+
+
+def chroma(samples: Float32Array) -> tuple[Float32Array, float]:
+    """Chroma of each frame, and the tuning.
+
+    Args:
+        samples: float32 (N,) at 22.05 kHz, finite.
+
+    Returns:
+        float32 (12, M), C first, the strongest of each frame 1 (all 0 in silence), frame k centred on ``k * HOP_S``;
+        deviation of A4 from 440 Hz in semitones, in [-0.5, 0.5).
+    """
+    import librosa
+
+    top = round(TOP_HZ * FFT / RATE_HZ)
+    parts = [magnitude[:top] for magnitude in blocks(samples, FFT, HOP, BLOCK)]
+    spectrum = np.concatenate(parts, axis=1)
+    tuning = _tuning(spectrum)
+    bank = librosa.filters.chroma(sr=RATE_HZ, n_fft=FFT, tuning=tuning)[:, :top]
+    raw = bank @ spectrum
+    strongest = raw.max(axis=0)
+    return np.asarray(raw / np.where(strongest > 1e-6, strongest, np.inf), np.float32), tuning
+
+
+def _tuning(spectrum: Float32Array) -> float:
+    import librosa
+
+    step = -(-spectrum.shape[1] // TUNING_FRAMES)
+    # piptrack takes the number of rows for the whole spectrum, so the empty bins are put back.
+    whole = np.zeros((1 + FFT // 2, len(range(0, spectrum.shape[1], step))), np.float32)
+    whole[: len(spectrum)] = spectrum[:, ::step]
+    pitch, magnitude = librosa.piptrack(S=whole, sr=RATE_HZ, n_fft=FFT, fmax=TOP_HZ * 0.8)
+    found = pitch > 0
+    if not found.any():
+        return 0.0
+    strong = found & (magnitude >= np.median(magnitude[found]))
+    return float(librosa.pitch_tuning(pitch[strong]))
+
+
+def rank_keys(mean_chroma: Float64Array) -> list[KeyMatch]:
+    """All 24 keys, best first.
+
+    Args:
+        mean_chroma: float64 (12,), C first, not all equal.
+    """
+    matches = [
+        KeyMatch(NAMES[tonic], mode, float(np.corrcoef(np.roll(profile, tonic), mean_chroma)[0, 1]))
+        for mode, profile in PROFILES.items()
+        for tonic in range(12)
+    ]
+    return sorted(matches, key=lambda m: -m.correlation)
+
+
+def sounding_classes(mean_chroma: Float64Array) -> int:
+    """How many of the twelve pitch classes sound."""
+    low, high = float(mean_chroma.min()), float(mean_chroma.max())
+    return int((mean_chroma >= low + SOUNDING * (high - low)).sum()) if high > low else 0
