@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from ray import serve
 
 from analyzers.base import Context
 from analyzers.host import AnalyzerHost, Concluded, Description, Fault, Observed, Refused
 from media.types import AudioChunk, AudioClip, ChunkHeader, FrameBatch, FrameChunk
+from schema.errors import validation_text
+
+logger = logging.getLogger("tiktok_analyzer.replica")
 
 T = TypeVar("T")
 
@@ -35,14 +41,32 @@ class AnalyzerReplica:
     def __init__(self, name: str, threads: int = 1) -> None:
         self._host = AnalyzerHost(name, threads=threads)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._configured = False
+        self._refused = ""
 
     async def reconfigure(self, user_config: dict[str, Any] | None) -> None:
-        """New settings from ``serve deploy``, without a restart; Serve calls it after the constructor too."""
-        await self._in_turn(lambda: self._host.configure(user_config))
+        """New settings from ``serve deploy``, without a restart; Serve calls it after the constructor too.
+
+        Wrong settings keep a new replica from starting. A replica at work keeps its old ones and says so: raising
+        would make Serve restart it again and again, and take the analyzer away from everyone.
+
+        Raises:
+            pydantic.ValidationError: The first settings are out of bounds or unknown.
+        """
+        try:
+            await self._in_turn(lambda: self._host.configure(user_config))
+        except ValidationError as error:
+            if not self._configured:
+                raise
+            self._refused = f"new settings were refused: {validation_text(error)}"
+            logger.error("%s: %s", self._host.describe().name, self._refused)
+            return
+        self._configured, self._refused = True, ""
 
     async def describe(self) -> Description:
         """The analyzer's declaration under its current settings; answers while a chunk is computed."""
-        return self._host.describe()
+        description = self._host.describe()
+        return replace(description, reason=self._refused) if self._refused else description
 
     async def observe_frames(self, header: ChunkHeader, *batches: FrameBatch) -> Observed | Fault:
         """One observation from one chunk of pictures; the batches in the order of the analyzer's needs."""

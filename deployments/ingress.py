@@ -56,6 +56,7 @@ from schema.errors import (
     TooLong,
     UnknownAnalyzer,
     UnsupportedCodec,
+    validation_text,
 )
 from schema.jobs import JobStatus
 
@@ -339,7 +340,7 @@ class Ingress:
             if isinstance(answer, Failure):
                 states[name] = "unreachable"
             else:
-                states[name] = "ready" if answer.state == "ready" else f"unavailable: {answer.reason}"
+                states[name] = f"{answer.state}: {answer.reason}" if answer.reason else answer.state
         return states
 
 
@@ -369,15 +370,6 @@ def _parse_request(body: bytes) -> AnalyzeRequest:
         ) from error
     except RecursionError as error:
         raise InvalidRequest("the body's JSON is nested too deeply") from error
-
-
-def validation_text(error: ValidationError) -> str:
-    """All faults of a request in one line: where, what, what it got."""
-    faults = []
-    for fault in error.errors(include_url=False, include_context=False):
-        place = ".".join(map(str, fault["loc"])) or "body"
-        faults.append(f"{place}: {fault['msg']} (got {str(fault['input'])[:80]!r})")
-    return "; ".join(faults)
 
 
 def _split_names(text: str) -> tuple[str, ...]:

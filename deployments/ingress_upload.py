@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 
 from schema.errors import InvalidRequest, TooLarge
 
@@ -71,8 +71,8 @@ async def receive_upload(request: Request, folder: Path, max_bytes: int) -> Uplo
             path = folder / uuid.uuid4().hex
             await _store(file, path)
             return Upload(path, Path(file.filename or "upload").name[:255] or "upload", analyzers)
-    except MultiPartException as error:
-        raise InvalidRequest(f"the form cannot be read: {error.message}") from error
+    except HTTPException as error:
+        raise InvalidRequest(f"the form cannot be read: {error.detail}") from error
 
 
 async def _store(file: UploadFile, path: Path) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import ValidationError
+
 from schema.base import Model
 
 
@@ -182,3 +184,12 @@ ALL_ERRORS: tuple[type[AnalyzerSystemError], ...] = (
     InternalError,
 )
 """Every error that can reach a client; the documentation and the contract tests run over it."""
+
+
+def validation_text(error: ValidationError) -> str:
+    """All faults of a request or of settings in one line: where, what, what it got."""
+    faults = []
+    for fault in error.errors(include_url=False, include_context=False):
+        place = ".".join(map(str, fault["loc"])) or "body"
+        faults.append(f"{place}: {fault['msg']} (got {str(fault['input'])[:80]!r})")
+    return "; ".join(faults)

@@ -40,13 +40,34 @@ def test_sampling_and_thresholds_change_without_a_restart(running: Running, samp
     usual = _settings_of(running, "color_analysis")
     assert "2 fps" in usual["need"]
     try:
-        changed = _with_user_config(running.config, "color_analysis", {"sample_fps": 1.0, "deadline_s": 77.0})
+        changed = _with_user_config(running.config, "color_analysis", {"fps": 1.0, "deadline_s": 77.0})
         deploy(running.service.dashboard_url, changed)
         row = _wait_for(running, "color_analysis", "deadline_s", 77.0)
         assert "1 fps" in row["need"]
         document = running.document(running.analyze(sample, "color_analysis"))
-        assert document["sections"]["color_analysis"]["provenance"]["config"]["sample_fps"] == 1.0
+        assert document["sections"]["color_analysis"]["provenance"]["config"]["fps"] == 1.0
         assert replica_pids() == before
     finally:
         deploy(running.service.dashboard_url, running.config)
         _wait_for(running, "color_analysis", "deadline_s", usual["config"]["deadline_s"])
+
+
+def test_wrong_settings_leave_the_analyzer_at_work_and_are_told(running: Running, sample: Path) -> None:
+    before = replica_pids()
+    try:
+        deploy(running.service.dashboard_url, _with_user_config(running.config, "color_analysis", {"fpss": 1.0}))
+        until = time.monotonic() + 60.0
+        while "fpss" not in (state := running.http.get("/health").json()["analyzers"]["color_analysis"]):
+            assert time.monotonic() < until, state
+            time.sleep(0.2)
+        assert state.startswith("ready: new settings were refused")
+        assert running.http.get("/health").json()["status"] == "degraded"
+        document = running.document(running.analyze(sample, "color_analysis"))
+        assert document["sections"]["color_analysis"]["status"] == "ok"
+        assert replica_pids() == before
+    finally:
+        deploy(running.service.dashboard_url, running.config)
+        until = time.monotonic() + 60.0
+        while running.http.get("/health").json()["analyzers"]["color_analysis"] != "ready":
+            assert time.monotonic() < until
+            time.sleep(0.2)
