@@ -8,6 +8,7 @@ double its time.
 from __future__ import annotations
 
 import json
+import re
 import resource
 import signal
 import sys
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 FIRST_PICTURE_PACKETS = 64
 """Packets of the video stream that are tried until a picture comes out; 64 is two seconds at 30 frames a second."""
+
+SIZE_FAULT = re.compile("image size|picture size|pixel count|dimensions", re.IGNORECASE)
+"""How FFmpeg and its decoders say that a picture is larger than ``max_pixels``."""
 
 
 def main() -> int:
@@ -144,10 +148,12 @@ def _picture_facts(media: OpenMedia, stream: VideoStream, limits: MediaLimits) -
     _check_size(context.width, context.height, limits)
     if stream.frames > limits.max_frames:
         raise refusal("TooLarge", f"{stream.frames} pictures; allowed are {limits.max_frames}")
-    first = _first_picture(media, stream)
+    first, fault = _first_picture(media, stream)
+    if first is None and SIZE_FAULT.search(fault):
+        raise refusal("TooLarge", f"pictures over the allowed {limits.max_pixels} pixels ({fault})")
     width, height = (first.width, first.height) if first is not None else (context.width, context.height)
     if width == 0 or height == 0:
-        raise refusal("DecodeFailed", f"{context.name} pictures of unknown size, and none could be decoded")
+        raise refusal("DecodeFailed", f"{context.name} pictures of unknown size, none could be decoded ({fault})")
     _check_size(width, height, limits)
     orientation = orientation_of(first) if first is not None else UPRIGHT
     upright = orientation.upright(width, height)
@@ -172,25 +178,32 @@ def _check_size(width: int, height: int, limits: MediaLimits) -> None:
         raise refusal("TooLarge", f"pictures of {width} x {height}; allowed are {limits.max_pixels} pixels in each")
 
 
-def _first_picture(media: OpenMedia, stream: VideoStream) -> VideoFrame | None:
-    """The first picture that decodes: its size, turn and pixel format are surer than the header's."""
+def _first_picture(media: OpenMedia, stream: VideoStream) -> tuple[VideoFrame | None, str]:
+    """The first picture that decodes, and the last fault's text where none does.
+
+    Its size, turn and pixel format are surer than the header's.
+    """
     import av.error
+
+    from media.pyav_open import error_text
 
     stream.codec_context.thread_count = 1
     packets = media.container.demux(stream)
+    fault = "no packets"
     for _ in range(FIRST_PICTURE_PACKETS):
         try:
             packet = next(packets, None)
             frames = stream.decode(packet)
         except av.error.EOFError:
-            return None
-        except av.error.FFmpegError:
+            break
+        except av.error.FFmpegError as error:
+            fault = error_text(error)
             continue
         if frames:
-            return frames[0]
+            return frames[0], ""
         if packet is None:
-            return None
-    return None
+            break
+    return None, fault
 
 
 if __name__ == "__main__":

@@ -230,10 +230,10 @@ def zero_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def mux_packets(path: Path, codec: str, size: tuple[int, int], packets: Sequence[bytes], fps: int = 25) -> Path:
-    """Writes ready-made packets, whatever they hold, under a header that says ``size``."""
+def mux_png(path: Path, size: tuple[int, int], packets: Sequence[bytes], fps: int = 25) -> Path:
+    """Writes ready-made packets, whatever they hold, as PNG video under a header that says ``size``."""
     with av.open(str(path), "w") as container:
-        stream = container.add_mux_stream(codec, rate=fps, width=size[0], height=size[1])
+        stream = container.add_mux_stream("png", rate=fps, width=size[0], height=size[1])
         stream.time_base = Fraction(1, 1000)
         for i, data in enumerate(packets):
             packet = av.Packet(data)
@@ -242,3 +242,21 @@ def mux_packets(path: Path, codec: str, size: tuple[int, int], packets: Sequence
             packet.is_keyframe = True
             container.mux(packet)
     return path
+
+
+def png_matroska(path: Path, size: tuple[int, int], packets: Sequence[bytes], fps: int = 25) -> Path:
+    """As ``mux_png`` in Matroska, into which PyAV writes no PNG (RFC 9559, codec V_MS/VFW/FOURCC)."""
+    windows = pack("<IiiHH4sIiiII", 40, *size, 1, 24, b"MPNG", 0, 0, 0, 0, 0)
+    shape = _ebml(0xB0, pack(">I", size[0])) + _ebml(0xBA, pack(">I", size[1]))
+    track = _ebml(0xD7, b"\1") + _ebml(0x73C5, b"\1") + _ebml(0x83, b"\1")
+    track += _ebml(0x86, b"V_MS/VFW/FOURCC") + _ebml(0x63A2, windows) + _ebml(0xE0, shape)
+    blocks = [b"\x81" + pack(">h", i * 1000 // fps) + b"\x80" + data for i, data in enumerate(packets)]
+    cluster = _ebml(0xE7, b"\0") + b"".join(_ebml(0xA3, block) for block in blocks)
+    info = _ebml(0x2AD7B1, pack(">I", 1_000_000))
+    segment = _ebml(0x1549A966, info) + _ebml(0x1654AE6B, _ebml(0xAE, track)) + _ebml(0x1F43B675, cluster)
+    path.write_bytes(_ebml(0x1A45DFA3, _ebml(0x4282, b"matroska")) + _ebml(0x18538067, segment))
+    return path
+
+
+def _ebml(kind: int, data: bytes) -> bytes:
+    return kind.to_bytes((kind.bit_length() + 7) // 8, "big") + b"\x01" + len(data).to_bytes(7, "big") + data

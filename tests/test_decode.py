@@ -24,7 +24,7 @@ from tests.made_media import (
     clicks,
     make_sound,
     make_video,
-    mux_packets,
+    mux_png,
     number_picture,
     read_number,
     zero_png,
@@ -380,7 +380,7 @@ def test_damage_in_the_middle_is_told_and_the_rest_decoded(tmp_path: Path) -> No
     packets = [_png(i) for i in range(20)]
     packets[7] = packets[7][:40] + b"\xff" * 60
     packets[8] = b"nothing"
-    out = decode(mux_packets(tmp_path / "d.mov", "png", (96, 64), packets), EVERY)
+    out = decode(mux_png(tmp_path / "d.mov", (96, 64), packets), EVERY)
     assert out.report.error
     assert not out.report.truncated
     assert out.numbers() == [i for i in range(20) if i not in (7, 8)]
@@ -393,7 +393,7 @@ def _png(number: int) -> bytes:
 
 
 def test_nothing_decodable_is_an_error(tmp_path: Path) -> None:
-    path = mux_packets(tmp_path / "n.mov", "png", (96, 64), [b"nothing"] * 5)
+    path = mux_png(tmp_path / "n.mov", (96, 64), [b"nothing"] * 5)
     with pytest.raises(DecodeFailed, match="no picture"):
         decode(path, EVERY)
 
@@ -413,7 +413,7 @@ def test_a_change_of_size_is_scaled_to_the_first_size(tmp_path: Path, width: int
     packets = [_png(i) for i in range(5)]
 
     packets += [bytes(cv2.imencode(".png", number_picture(i, width, height)[..., ::-1])[1]) for i in range(5, 10)]
-    out = decode(mux_packets(tmp_path / "s.mov", "png", (96, 64), packets), EVERY, FrameNeed(Spread(4), 64))
+    out = decode(mux_png(tmp_path / "s.mov", (96, 64), packets), EVERY, FrameNeed(Spread(4), 64))
     assert out.numbers() == list(range(10))
     assert {p.shape for p in out.pictures()} == {(64, 96, 3)}
     assert (out.batches()[0].source_width, out.batches()[0].source_height) == (96, 64)
@@ -443,7 +443,7 @@ def test_limits_hold_while_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_picture_over_the_limit_behind_an_honest_header_is_not_decoded(tmp_path: Path) -> None:
-    path = mux_packets(tmp_path / "p.mov", "png", (96, 64), [_png(0), zero_png(12_000, 12_000), _png(2)])
+    path = mux_png(tmp_path / "p.mov", (96, 64), [_png(0), zero_png(12_000, 12_000), _png(2)])
     out = decode(path, EVERY)
     assert out.numbers() == [0, 2]
     assert out.report.error
