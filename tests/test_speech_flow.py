@@ -205,6 +205,18 @@ def test_result_is_sorted_disjoint_and_survives_json(analyzer):
     assert f"{len(result.pauses)} pauses" in analyzer.headline(result)
 
 
+def test_voice_over_drums_and_bass_in_the_sample_video(analyzer):
+    """The sample's sound track: three stretches of made syllables over music, with exact times beside it."""
+    from ops import sample, soundtrack
+
+    known = sample.truth()
+    result = run_on_audio(analyzer, sample.sound().mean(axis=1), soundtrack.RATE_HZ)
+    spoken = [(v.start_time, v.end_time) for v in known.voice]
+    assert share_of_union(times(result.spans), spoken, known.duration_s) >= 0.85
+    assert len(result.syllables) == pytest.approx(sum(v.syllables for v in known.voice), abs=2)
+    assert [p.significant for p in result.pauses] == [True, True]
+
+
 # ---- negatives ------------------------------------------------------------------------------------------------------
 
 
