@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -41,10 +42,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         **os.environ,
         "PYTHONPATH": str(root),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        # Both nodes and the command line must show the same token; `ray start` alone would look for a file.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_ADDRESS": f"127.0.0.1:{gcs}",
         "RAY_DASHBOARD_ADDRESS": f"http://127.0.0.1:{dashboard}",
-        "RAY_TMPDIR": "/tmp",
     }
     common = ("--num-cpus=2", f"--object-store-memory={STORE_BYTES}", "--disable-usage-stats")
     config = load_profile(
