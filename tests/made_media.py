@@ -21,6 +21,13 @@ import numpy as np
 CORNERS = {(0, 0): (220, 30, 30), (0, 3): (30, 200, 30), (3, 0): (30, 30, 220), (3, 3): (128, 128, 128)}
 BITS = [(row, column) for row in range(4) for column in range(4) if (row, column) not in CORNERS]
 TICK = Fraction(1, 90_000)
+SAMPLES = {
+    "flt": (np.float32, 0, 1),
+    "s16": (np.int16, 0, 32_767),
+    "s32": (np.int32, 0, 2**31 - 1),
+    "u8": (np.uint8, 1, 127),
+}
+"""Sample formats: type, offset and factor from [-1, 1]."""
 
 os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its settings otherwise
 
@@ -186,14 +193,14 @@ def _sound_stream(container: Any, sound: Sound | None) -> Any:
 
 def _mux_sound(container: Any, stream: Any, sound: Sound) -> None:
     name = stream.codec_context.format.name
+    kind, offset, scale = SAMPLES[name.removesuffix("p")]
     block = 960 if sound.codec == "libopus" else 1024
     for start in range(0, len(sound.samples), block):
         if any(a <= start < b for a, b in sound.holes):
             continue
         part = sound.samples[start : start + block]
-        scaled = part if name.startswith("flt") else np.round(part * 32767.0)
-        array = np.ascontiguousarray(scaled.T if name.endswith("p") else scaled.reshape(1, -1))
-        array = array.astype({"f": np.float32, "s": np.int16}[name[0]])
+        scaled = part if name.startswith("flt") else np.round((part + offset) * scale)
+        array = np.ascontiguousarray(scaled.T if name.endswith("p") else scaled.reshape(1, -1)).astype(kind)
         frame = av.AudioFrame.from_ndarray(array, format=name, layout=stream.layout.name)
         frame.sample_rate = sound.rate_hz
         frame.time_base = Fraction(1, sound.rate_hz)
