@@ -157,6 +157,8 @@ def _picture_facts(media: OpenMedia, stream: VideoStream, limits: MediaLimits) -
     _check_size(width, height, limits)
     orientation = orientation_of(first) if first is not None else UPRIGHT
     upright = orientation.upright(width, height)
+    # Not `context.pix_fmt`: where it is unknown, PyAV 17 (the last for Python 3.10) ends the process.
+    pixels = first.format if first is not None else context.format
     rate, aspect = stream.average_rate or stream.guessed_rate, stream.sample_aspect_ratio
     return {
         "width": upright[0],
@@ -166,7 +168,7 @@ def _picture_facts(media: OpenMedia, stream: VideoStream, limits: MediaLimits) -
         "frame_rate": float(rate) if rate else None,
         "interlaced": first.interlaced_frame if first is not None else None,
         "video_codec": context.codec.canonical_name,
-        "pixel_format": first.format.name if first is not None else context.pix_fmt,
+        "pixel_format": pixels.name if pixels is not None else None,
         "frames_declared": stream.frames or None,
     }
 
