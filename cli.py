@@ -13,6 +13,7 @@ import httpx
 from rich.console import Console
 
 from ops.client import Client, ServiceError
+from ops.render import console, print_document, progress_lines
 from schema.document import AnalysisDocument
 from schema.errors import AnalyzerSystemError
 
@@ -26,9 +27,9 @@ EXIT_OK, EXIT_INCOMPLETE, EXIT_REFUSED = 0, 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
     arguments = _parser().parse_args(argv)
-    console, errors = Console(), Console(stderr=True)
+    errors = Console(stderr=True)
     try:
-        return int(arguments.run(arguments, console))
+        return int(arguments.run(arguments, console()))
     except AnalyzerSystemError as error:
         errors.print(f"{error.title}: {error.details}\n{error.action}", style="red", highlight=False)
     except ServiceError as error:
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(arguments: argparse.Namespace, console: Console) -> int:
+def _serve(arguments: argparse.Namespace, out: Console) -> int:
     from ops.profiles import PROFILE_FILES, load_profile
     from ops.server import StartFailed, local_service
 
@@ -76,31 +77,29 @@ def _serve(arguments: argparse.Namespace, console: Console) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    console.print(f"starting Ray and the {arguments.profile} profile ...")
+    out.print(f"starting Ray and the {arguments.profile} profile ...")
     try:
         with local_service(config) as service:
-            console.print(f"ready after {service.start_s:.1f} s")
-            console.print(f"  service    {service.url}  (documentation at {service.url}/docs)")
-            console.print(f"  dashboard  {service.dashboard_url}")
+            out.print(f"ready after {service.start_s:.1f} s")
+            out.print(f"  service    {service.url}  (documentation at {service.url}/docs)")
+            out.print(f"  dashboard  {service.dashboard_url}")
             for name, state in httpx.get(f"{service.url}/health", timeout=30.0).json()["analyzers"].items():
-                console.print(f"  {name:<20} {state}")
-            console.print("stop with Ctrl-C")
+                out.print(f"  {name:<20} {state}")
+            out.print("stop with Ctrl-C")
             stop.wait()
-            console.print("stopping ...")
+            out.print("stopping ...")
     except StartFailed as error:
-        console.print(f"did not start: {error}", style="red")
+        out.print(f"did not start: {error}", style="red")
         return EXIT_REFUSED
     return EXIT_OK
 
 
-def _analyze(arguments: argparse.Namespace, console: Console) -> int:
-    from ops.render import print_document, progress_lines
-
+def _analyze(arguments: argparse.Namespace, out: Console) -> int:
     wanted = arguments.analyzers.split(",") if arguments.analyzers else None
     if not arguments.video.is_file():
-        console.print(f"there is no file {arguments.video}", style="red")
+        out.print(f"there is no file {arguments.video}", style="red")
         return EXIT_REFUSED
-    with progress_lines(console) as lines:
+    with progress_lines(out) as lines:
         if arguments.local:
             from deployments.settings import GraphArgs
             from ops.local import LocalRunner
@@ -113,7 +112,7 @@ def _analyze(arguments: argparse.Namespace, console: Console) -> int:
             results_file = job.results_file
     if arguments.out:
         results_file = str(_write(document, arguments.out, arguments.video.stem))
-    print_document(console, document, results_file)
+    print_document(out, document, results_file)
     return EXIT_OK if document.status == "ok" else EXIT_INCOMPLETE
 
 
@@ -124,19 +123,19 @@ def _write(document: AnalysisDocument, folder: Path, stem: str) -> Path:
     return target
 
 
-def _doctor(arguments: argparse.Namespace, console: Console) -> int:
+def _doctor(arguments: argparse.Namespace, out: Console) -> int:
     from ops.doctor import render, run_doctor
 
     rows = run_doctor()
-    console.print(render(rows))
+    out.print(render(rows))
     return EXIT_INCOMPLETE if any(row.state == "fail" for row in rows) else EXIT_OK
 
 
-def _sample(arguments: argparse.Namespace, console: Console) -> int:
+def _sample(arguments: argparse.Namespace, out: Console) -> int:
     from ops.sample import make_sample
 
     make_sample(arguments.path)
-    console.print(f"wrote {arguments.path}")
+    out.print(f"wrote {arguments.path}")
     return EXIT_OK
 
 

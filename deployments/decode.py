@@ -47,6 +47,17 @@ def _decode_audio(path: str, plan: DecodePlan, facts: VideoFacts, settings: Grap
     return clips if len(clips) != 1 else clips[0]  # Ray takes a single return value as it is
 
 
+@ray.remote(max_retries=0)
+def _import_decoders() -> None:
+    import media.decode  # noqa: F401 -- the import is the point: PyAV, OpenCV, numpy
+
+
+def warm_up(settings: GraphArgs) -> None:
+    """Starts worker processes for the first request's picture and sound decodes, and loads the libraries in them."""
+    for _ in range(2):
+        _import_decoders.options(num_cpus=settings.decode_num_cpus, scheduling_strategy=_here()).remote()
+
+
 def start_video_decode(path: Path, plan: DecodePlan, facts: VideoFacts, settings: GraphArgs) -> Any:
     """Starts the one pass over the pictures on this node, where the file is.
 

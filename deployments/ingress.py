@@ -20,6 +20,7 @@ from ray.serve.handle import DeploymentHandle
 
 from analyzers.catalogue import RETIRED, analyzer_class, names
 from deployments.calls import Failure
+from deployments.decode import warm_up
 from deployments.gpu import gpu_health
 from deployments.ingress_errors import error_responses, install_error_handlers
 from deployments.ingress_upload import Upload, receive_upload
@@ -131,6 +132,7 @@ class Ingress:
         self._work: set[asyncio.Task[AnalyzeResponse]] = set()
         for root in settings.root_paths:
             root.mkdir(parents=True, exist_ok=True)
+        warm_up(settings)
 
     @app.get("/health", response_model=HealthResponse, responses=error_responses(InternalError), tags=["operation"])
     async def health(self) -> HealthResponse:

@@ -26,6 +26,16 @@ TIMELINE_ROWS = 12
 """Entries of the time line that are printed; the document holds all."""
 
 
+PLAIN_WIDTH = 120
+"""Columns of output that goes to a file or a pipe, where no terminal says its width."""
+
+
+def console() -> Console:
+    """Standard output as wide as its terminal."""
+    found = Console()
+    return found if found.is_terminal else Console(width=PLAIN_WIDTH)
+
+
 class ProgressLines:
     """One progress line per analyzer, fed with snapshots.
 

@@ -65,6 +65,7 @@ def local_service(config: dict[str, Any]) -> Iterator[Service]:
     from ray import serve
 
     context = ray.init(
+        address="local",  # never joins another Ray that happens to run here
         include_dashboard=True,
         object_store_memory=OBJECT_STORE_BYTES,
         num_cpus=max(2, os.cpu_count() or 2),

@@ -1,0 +1,71 @@
+"""The command line: what it prints and how it exits, without a server where it can."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import cli
+from ops.sample import make_sample
+from ops.server import free_port
+from schema.document import AnalysisDocument
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "sample.mp4"
+    assert cli.main(["sample", str(path)]) == cli.EXIT_OK
+    return path
+
+
+def test_sample_writes_video_and_truth(sample: Path) -> None:
+    assert sample.stat().st_size > 100_000
+    assert json.loads(sample.with_suffix(".truth.json").read_text())
+
+
+def test_analyze_local_prints_and_writes_the_document(
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["analyze", str(sample), "--local", "--analyzers", "color_analysis,speech_flow", "--out", str(tmp_path)]
+    assert cli.main(arguments) == cli.EXIT_OK
+    document = AnalysisDocument.model_validate_json((tmp_path / "sample.json").read_bytes())
+    assert list(document.sections) == ["color_analysis", "speech_flow"]
+    assert document.performance.video_decodes == 1
+    printed = capsys.readouterr().out
+    assert "2 of 2 sections with a result" in printed
+    assert str(tmp_path / "sample.json") in printed.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"no video", "Not a video"), (b"", "Not a video"), (b"#EXTM3U\n", "Not a video")]
+)
+def test_bad_files_are_told_with_a_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, expected: str
+) -> None:
+    (tmp_path / "bad.mp4").write_bytes(content)
+    assert cli.main(["analyze", str(tmp_path / "bad.mp4"), "--local"]) == cli.EXIT_REFUSED
+    error = capsys.readouterr().err
+    assert expected in error
+    assert "Send " in error
+
+
+def test_a_missing_file_and_an_unknown_analyzer(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["analyze", "no_such.mp4", "--local"]) == cli.EXIT_REFUSED
+    assert "no_such.mp4" in capsys.readouterr().out
+    assert cli.main(["analyze", str(sample), "--local", "--analyzers", "nope"]) == cli.EXIT_REFUSED
+    assert "'nope'" in capsys.readouterr().err
+
+
+def test_no_service_is_told_with_what_to_do(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"http://127.0.0.1:{free_port(0)}"
+    assert cli.main(["analyze", str(sample), "--url", url]) == cli.EXIT_REFUSED
+    error = capsys.readouterr().err
+    assert "tiktok-analyzer serve" in error
+    assert "--local" in error
+
+
+def test_a_second_sample_is_the_same(sample: Path, tmp_path: Path) -> None:
+    make_sample(tmp_path / "again.mp4")
+    assert (tmp_path / "again.mp4").read_bytes() == sample.read_bytes()
