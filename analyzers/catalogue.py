@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from analyzers.audio_analysis import AudioAnalysis
 from analyzers.base import AnyAnalyzer
+from analyzers.camera_analysis import CameraAnalysis
 from analyzers.color_analysis import ColorAnalysis
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
@@ -13,6 +14,7 @@ from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
 CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     ColorAnalysis,
+    CameraAnalysis,
     SpeechFlow,
     SpeechRate,
     AudioAnalysis,
