@@ -13,6 +13,7 @@ import pytest
 
 from ops.sample import make_sample
 from schema.errors import ALL_ERRORS, ErrorBody
+from tests.made_media import make_video, png_matroska, zero_png
 from tests.ray.actors import replica_pids
 from tests.ray.conftest import Running
 
@@ -100,16 +101,12 @@ def test_symlink_out_of_the_roots(running: Running) -> None:
 
 
 def test_picture_bomb(running: Running) -> None:
-    from tests.made_media import write_picture_bomb
-
-    write_picture_bomb(running.videos / "bomb.mkv")
+    png_matroska(running.videos / "bomb.mkv", (16_384, 16_384), [zero_png(16_384, 16_384)])
     refused(lambda: running.analyze("bomb.mkv"), 413, "too_large")
 
 
 def test_too_long(running: Running) -> None:
-    from tests.made_media import write_long_clip
-
-    write_long_clip(running.videos / "long.mp4", duration_s=301.0)
+    make_video(running.videos / "long.mp4", [0.0, 150.0, 300.0], last_s=1.0)
     body = refused(lambda: running.analyze("long.mp4"), 422, "too_long")
     assert "300" in body.details
 

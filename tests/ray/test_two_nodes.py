@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,8 +40,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     root = Path(__file__).resolve().parents[2]
     folder = tmp_path_factory.mktemp("two_nodes")
     gcs, dashboard, http = free_port(0), free_port(0), free_port(0)
+    # A short path of its own: sockets lie in it, and `ray start` leaves the cluster's address there for others to find.
+    ray_folder = tempfile.mkdtemp(prefix="ray-")
     env = {
         **os.environ,
+        "RAY_TMPDIR": ray_folder,
         "PYTHONPATH": str(root),
         "RAY_USAGE_STATS_ENABLED": "0",
         # Both nodes and the command line must show the same token; `ray start` alone would look for a file.
@@ -78,6 +83,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
             node.terminate()
         for node in nodes:
             node.wait(timeout=60)
+        shutil.rmtree(ray_folder, ignore_errors=True)
 
 
 def _node(env: dict[str, str], log: Path, *arguments: str) -> subprocess.Popen[bytes]:
