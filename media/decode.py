@@ -84,4 +84,8 @@ def _source(
         from media.pyav_video import pyav_source
 
         return pyav_source(path, limits, threads)
+    if decoder == "decord":
+        from media.decord_video import decord_source
+
+        return decord_source(path, plan, facts, limits, threads)
     raise ValueError(f"decoder must be 'pyav' or 'decord', got {decoder!r}")
