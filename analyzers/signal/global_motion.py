@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 
 from analyzers.signal.similarity import (
+    MIN_SIDE_PX,
     REST,
     Floats,
     Mask,
@@ -49,8 +50,12 @@ _RETRY_SHARE = 0.6
 """Below this share of agreeing cells the shift by phase correlation is tried."""
 _SECOND_SHARE = 0.8
 """Below this share a second motion is looked for among the other cells."""
-_REFINE_PIXELS = 6000
-_EXPOSURE_STEP = 11
+_SECOND_MIN_SHARE = 0.15
+"""Fewer cells than that are no rival."""
+_REFINE_PIXELS = 4000
+_REFINED_PX = 0.05
+"""A smaller step of the refinement is the last one."""
+_EXPOSURE_STEP = 7
 """Prime to usual row lengths, so that the sample is spread over the picture."""
 _NOISE = 1.0
 """Squared grey levels by which two codings of the same smoothed pixel differ; measured 0.1-1 on coded clips."""
@@ -120,7 +125,7 @@ class _View:
     levels: UInt8Array
     grey: Floats
     smooth: Floats
-    """``grey`` without its finest detail: noise, and what interpolation takes away."""
+    """``grey`` at half the size, without its finest detail: noise, and what interpolation takes away."""
     gx: Floats
     gy: Floats
     structure: Floats
@@ -182,10 +187,9 @@ class GlobalMotion:
         first, second = self._view(before, picture), self._view(after, picture)
         structured = first.structure > self._settings.min_structure
         texture = float(structured.mean())
-        if texture < self._settings.min_texture_share:
+        if texture < self._settings.min_texture_share or min(first.grey.shape) < MIN_SIDE_PX:
             return PairMotion("low_texture", texture=texture, streak=second.streak)
-        fits = [self._refine(first, second, fit) for fit in self._candidates(first, second, structured)]
-        return self._judge(first, second, structured, fits)
+        return self._judge(first, second, structured, list(self._candidates(first, second, structured)))
 
     def _view(self, frame: UInt8Array, picture: tuple[int, int, int, int]) -> _View:
         if self._last is not None and self._last[0] is frame and self._last[1].picture == picture:
@@ -196,22 +200,25 @@ class GlobalMotion:
         grey = levels.astype(np.float32)
         gx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
         gy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-        xx, yy, xy = (self._cells(product) for product in (gx * gx, gy * gy, gx * gy))
+        # Every second pixel is enough for means over cells.
+        thin_x, thin_y = gx[::2, ::2], gy[::2, ::2]
+        cells = grid(*grey.shape)
+        xx, yy, xy = (self._cells(product, cells) for product in (thin_x * thin_x, thin_y * thin_y, thin_x * thin_y))
         structure = 0.5 * (xx + yy) - np.sqrt(0.25 * (xx - yy) ** 2 + xy * xy)
         streak = float(np.log((float(yy.mean()) + 0.1) / (float(xx.mean()) + 0.1)))
-        view = _View(frame.shape, picture, levels, grey, cv2.blur(grey, (5, 5)), gx, gy, structure, streak)
+        half = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        view = _View(frame.shape, picture, levels, grey, cv2.blur(half, (3, 3)), gx, gy, structure, streak)
         self._last = (frame, view)
         return view
 
-    def _cells(self, pixels: Floats) -> Floats:
+    def _cells(self, pixels: Floats, cells: tuple[int, int]) -> Floats:
         """Means over each cell and its eight neighbours: (rows, columns)."""
-        means: Floats = self._cv.blur(self._shares(pixels), (3, 3))
+        means: Floats = self._cv.blur(self._means(pixels, cells), (3, 3))
         return means
 
-    def _shares(self, pixels: Floats) -> Floats:
+    def _means(self, pixels: Floats, cells: tuple[int, int]) -> Floats:
         """Means over each cell: (rows, columns), or (rows, columns, 2) of a flow."""
-        rows, columns = grid(*pixels.shape[:2])
-        means: Floats = self._cv.resize(pixels, (columns, rows), interpolation=self._cv.INTER_AREA)
+        means: Floats = self._cv.resize(pixels, cells[::-1], interpolation=self._cv.INTER_AREA)
         return means
 
     def _candidates(self, first: _View, second: _View, structured: Mask) -> Iterator[_Fit]:
@@ -227,11 +234,11 @@ class GlobalMotion:
                     best = again
         if best is None:
             return
-        yield best
+        yield self._refine(first, second, best)
         if best.share < _SECOND_SHARE:
             other = self._fit(first.grey.shape, best.flow, structured & ~best.inliers, structured)
-            if other is not None:
-                yield other
+            if other is not None and other.share > _SECOND_MIN_SHARE:
+                yield self._refine(first, second, other)
 
     def _flow(self, first: _View, second: _View, shift: tuple[float, float] | None) -> Floats:
         shape = first.levels.shape
@@ -244,7 +251,7 @@ class GlobalMotion:
         if shift is not None:
             start = np.empty((*shape, 2), np.float32)
             start[:] = shift
-        return self._shares(self._flows[shape].calc(first.levels, second.levels, start))
+        return self._means(self._flows[shape].calc(first.levels, second.levels, start), grid(*shape))
 
     def _fit(self, shape: tuple[int, ...], flow: Floats, among: Mask, structured: Mask) -> _Fit | None:
         height, width = shape
@@ -273,8 +280,8 @@ class GlobalMotion:
 
     def _shift(self, first: _View, second: _View) -> tuple[float, float] | None:
         # Copies, because phaseCorrelate multiplies its inputs by the window in place.
-        (x, y), _ = self._cv.phaseCorrelate(first.grey.copy(), second.grey.copy(), hann(*first.grey.shape))
-        return (x, y) if np.hypot(x, y) > 2.0 else None
+        (x, y), _ = self._cv.phaseCorrelate(first.smooth.copy(), second.smooth.copy(), hann(*first.smooth.shape))
+        return (2.0 * x, 2.0 * y) if np.hypot(x, y) > 1.0 else None
 
     def _refine(self, first: _View, second: _View, fit: _Fit) -> _Fit:
         height, width = first.grey.shape
@@ -290,7 +297,7 @@ class GlobalMotion:
         reference = first.grey.ravel()[pixels]
         model = fit.model
         for _ in range(2):
-            warped = self._warp(second.grey, model).ravel()[pixels]
+            warped = self._warp(second.grey, model, 1.0).ravel()[pixels]
             seen = warped >= 0.0
             if np.count_nonzero(seen) < 64:
                 return fit
@@ -301,19 +308,25 @@ class GlobalMotion:
             weighted = jacobian * weight
             normal = (weighted @ jacobian.T).astype(np.float64) + 1e-3 * np.eye(4)
             dx, dy, grow, turn = np.linalg.solve(normal, (weighted @ error).astype(np.float64))
-            if np.hypot(dx, dy) > 2.0 or abs(grow) > 0.1 or abs(turn) > 0.1:
+            step = np.hypot(dx, dy) + np.hypot(grow, turn) * 0.5 * width
+            if step > 4.0:
                 return fit
             model = model.undo(grow, turn, dx, dy)
+            if step < _REFINED_PX:
+                break
         return replace(fit, model=model)
 
-    def _warp(self, grey: Floats, model: Similarity) -> Floats:
-        """``grey`` as the first frame would show it; negative where it shows nothing."""
+    def _warp(self, grey: Floats, model: Similarity, scale: float) -> Floats:
+        """``grey`` as the first frame would show it; negative where it shows nothing.
+
+        ``scale`` is its size over the size of the picture in whose px the model is.
+        """
         if model == REST:
             return grey
         height, width = grey.shape
         warped: Floats = self._cv.warpAffine(
             grey,
-            model.matrix(width, height),
+            model.scaled(scale).matrix(width, height),
             (width, height),
             flags=self._cv.INTER_LINEAR | self._cv.WARP_INVERSE_MAP,
             borderMode=self._cv.BORDER_CONSTANT,
@@ -323,7 +336,7 @@ class GlobalMotion:
 
     def _error(self, first: _View, second: _View, model: Similarity) -> tuple[Floats, Mask]:
         """Difference in grey levels of every pixel under ``model``, and which pixels it shows."""
-        warped = self._warp(second.smooth, model)
+        warped = self._warp(second.smooth, model, 0.5)
         seen = warped >= 0.0
         sample = warped.ravel()[::_EXPOSURE_STEP]
         known = sample >= 0.0
@@ -333,38 +346,39 @@ class GlobalMotion:
         return np.where(seen, gain * warped + offset - first.smooth, np.float32(0.0)), seen
 
     def _vote(self, first: _View, second: _View, fit: _Fit, at_rest: Floats) -> _Vote:
+        cells = grid(*first.grey.shape)
         as_moved, seen = self._error(first, second, fit.model)
         apart = np.where(seen, at_rest - as_moved, np.float32(0.0))
-        moved = self._cells(as_moved * as_moved)
-        rest = self._cells(np.where(seen, at_rest, np.float32(0.0)) ** 2)
+        moved = self._cells(as_moved * as_moved, cells)
+        rest = self._cells(np.where(seen, at_rest, np.float32(0.0)) ** 2, cells)
         # Least-squares share of the motion that a cell has made: 0 at rest, 1 moved as the model says.
-        predicted = self._cells(apart * apart)
+        predicted = self._cells(apart * apart, cells)
         part = 0.5 * (rest - moved + predicted) / np.maximum(predicted, 1e-6)
-        shown = self._shares(seen.astype(np.float32)) > 0.75
+        shown = self._means(seen.astype(np.float32), cells) > 0.75
         less = np.minimum(moved, rest)
         noise = min(max(upper_median(less[shown]), 0.01), _NOISE) if shown.any() else _NOISE
         # A cell has a say when the two predictions differ by more than noise, and one of them comes true.
         sure = shown & (predicted > 0.25 * noise) & (less < 0.5 * predicted + noise)
         says_moved = sure & (part > 0.7)
         says_rest = sure & (part < 0.3)
-        return _Vote(
-            fit.model, int(says_moved.sum()), int(says_rest.sum()), moved, shown, borders(says_moved, says_rest, shown)
-        )
+        sides = borders(says_moved, says_rest, shown)
+        return _Vote(fit.model, int(says_moved.sum()), int(says_rest.sum()), moved, shown, sides)
 
     def _judge(self, first: _View, second: _View, structured: Mask, fits: list[_Fit]) -> PairMotion:
         """The vote between moved and rest, and the check that the winner explains the picture."""
         height, width = first.grey.shape
+        cells = grid(height, width)
         at_rest, _ = self._error(first, second, REST)
         votes = [self._vote(first, second, fit, at_rest) for fit in fits]
         best = max(votes, key=lambda vote: (vote.borders >= self._settings.min_borders, vote.moved), default=None)
         everywhere = best is not None and best.borders >= self._settings.min_borders
         rests = best is None or best.rest > (1.0 if everywhere else _SOME_REST / (1.0 - _SOME_REST)) * best.moved
-        model, error, shown = REST, self._cells(at_rest * at_rest), np.ones_like(structured)
+        model, error, shown = REST, self._cells(at_rest * at_rest, cells), np.ones_like(structured)
         if best is not None and not rests:
             model, error, shown = best.model, best.error, best.shown
         # Explained: the prediction leaves less than half of the cell's own variance, or no more than coding noise.
-        mean = self._cells(first.smooth)
-        explained = error < np.maximum(0.5 * (self._cells(first.smooth * first.smooth) - mean * mean), _NOISE)
+        variance = self._cells(first.smooth * first.smooth, cells) - self._cells(first.smooth, cells) ** 2
+        explained = error < np.maximum(0.5 * variance, _NOISE)
         match = float(explained[shown].mean()) if shown.any() else 0.0
         x, y = cell_centres(height, width)
         dx, dy = model.displacement(x, y)

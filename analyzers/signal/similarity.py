@@ -16,8 +16,9 @@ Mask = npt.NDArray[np.bool_]
 CELLS_PER_SHORT_SIDE = 18
 BLACK = 32
 """Grey level up to which a border row or column is a black bar (video black is 16, coding adds some)."""
-_MIN_SIDE_PX = 32
-_EXPOSURE_SAMPLE = 2000
+MIN_SIDE_PX = 32
+"""Dense flow needs room for its patches; OpenCV crashes on pictures of a few px."""
+_EXPOSURE_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Similarity:
                 [self.b, self.a, self.ty + cy - self.b * cx - self.a * cy],
             ]
         )
+
+    def scaled(self, factor: float) -> Similarity:
+        """The same motion in a picture ``factor`` times the size."""
+        return Similarity(self.a, self.b, self.tx * factor, self.ty * factor)
 
     def displacement(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Motion in px of points given relative to the centre."""
@@ -104,7 +109,7 @@ def without_bars(frame: UInt8Array) -> tuple[int, int, int, int]:
         return whole
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     enough = bottom - top >= whole[1] // 4 and right - left >= whole[3] // 4
-    return (top, bottom, left, right) if enough and min(bottom - top, right - left) >= _MIN_SIDE_PX else whole
+    return (top, bottom, left, right) if enough and min(bottom - top, right - left) >= MIN_SIDE_PX else whole
 
 
 def grid(height: int, width: int) -> tuple[int, int]:
