@@ -21,7 +21,8 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
 from analyzers.signal.prominence import Norm, local_highs, norm_of, regularity
@@ -100,6 +101,16 @@ class SpeechFlowConfig(AnalyzerConfig):
     tone_semitones: Annotated[float, Field(gt=0.0, le=24.0)] = 1.5
     """Change of pitch over a span's last part from which on its end is rising or falling; listeners hear changes in
     speech from 1.5 to 2 semitones on ('t Hart 1981). Higher calls more ends level."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.release > self.threshold:
+            raise ValueError(f"release must be at most threshold, got {self.release} and {self.threshold}")
+        if self.pitch_low_hz >= self.pitch_high_hz:
+            raise ValueError(
+                f"pitch_low_hz must be below pitch_high_hz, got {self.pitch_low_hz} and {self.pitch_high_hz}"
+            )
+        return self
 
     def settings(self) -> VoiceSettings:
         """Those that ``observe`` uses."""

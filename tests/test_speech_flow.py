@@ -267,7 +267,17 @@ def test_sure_decides_on_both_sides():
         run_on_audio(make_analyzer("speech_flow", {"sure_s": found + 0.01}), samples, RATE_HZ)
 
 
-@pytest.mark.parametrize("change", [{"threshold": 1.0}, {"min_syllables": 2}, {"pitch_low_hz": 10.0}, {"unknown": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threshold": 1.0},
+        {"min_syllables": 2},
+        {"pitch_low_hz": 10.0},
+        {"unknown": 1},
+        {"release": 0.6},
+        {"pitch_low_hz": 200.0, "pitch_high_hz": 200.0},
+    ],
+)
 def test_settings_out_of_bounds_are_refused(change):
     with pytest.raises(ValueError):
         SpeechFlowConfig.model_validate(change)

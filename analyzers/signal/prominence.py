@@ -90,12 +90,20 @@ def _centre(values: Sequence[float], floor: float) -> tuple[float, float]:
 
 
 def local_highs(times_s: Sequence[float], values: Sequence[float], least: float, reach_s: float) -> list[int]:
-    """Indices of values of at least ``least`` that no other within ``reach_s`` exceeds (the first of equals)."""
+    """Indices of values of at least ``least`` that no other within ``reach_s`` exceeds (the first of equals).
+
+    Args:
+        times_s: Sorted.
+        values: One for each time.
+        least: Smaller values are left out.
+        reach_s: Distance in time.
+    """
+    times, heights = np.asarray(times_s, float), np.asarray(values, float)
     kept = []
-    for k, (time, value) in enumerate(zip(times_s, values, strict=True)):
-        near = [(v, -j) for j, (t, v) in enumerate(zip(times_s, values, strict=True)) if abs(t - time) <= reach_s]
-        if value >= least and max(near) == (value, -k):
-            kept.append(k)
+    for k in np.flatnonzero(heights >= least):
+        first, last = np.searchsorted(times, [times[k] - reach_s, times[k] + reach_s + 1e-9])
+        if first + int(heights[first:last].argmax()) == k:
+            kept.append(int(k))
     return kept
 
 
