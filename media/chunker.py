@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,24 +25,65 @@ def chunk_of(time_s: float, chunk_s: float) -> int:
     return math.floor((time_s + EDGE_EPS_S) / chunk_s)
 
 
-@dataclass
+SPARE_PICTURES = 4
+"""Room beyond the chunk before: variable frame rates differ a little from chunk to chunk."""
+
+
+class PictureStack:
+    """Pictures that become one batch; copied in as they come, so that no chunk is held twice.
+
+    Args:
+        need: Whose pictures.
+        size: (width, height) of each in px.
+        capacity: How many are expected; more are taken.
+    """
+
+    def __init__(self, need: FrameNeed, size: tuple[int, int], capacity: int = 16) -> None:
+        shape = (size[1], size[0], 3) if need.colour == "rgb" else (size[1], size[0])
+        self._frames: UInt8Array = np.empty((max(1, capacity), *shape), np.uint8)
+        self._times: list[float] = []
+        self.numbers: list[int] = []
+
+    def __len__(self) -> int:
+        """Pictures so far."""
+        return len(self.numbers)
+
+    @property
+    def picture_bytes(self) -> int:
+        """Bytes of one picture."""
+        return int(self._frames[0].nbytes)
+
+    def add(self, picture: UInt8Array, time_s: float, number: int) -> None:
+        """Takes a picture of the stack's shape."""
+        if len(self) == len(self._frames):
+            self._frames = np.concatenate([self._frames, np.empty_like(self._frames)])
+        self._frames[len(self)] = picture
+        self._times.append(time_s)
+        self.numbers.append(number)
+
+    def batch(self, carried: int, source: tuple[int, int]) -> FrameBatch:
+        """All pictures as one batch, also when there are none; the stack is not used any more."""
+        times, numbers = np.array(self._times, dtype=np.float64), np.array(self.numbers, dtype=np.int64)
+        return FrameBatch(self._frames[: len(self)], times, numbers, carried, *source)
+
+
 class RunningRendition:
     """Collects one running rendition's pictures of the current chunk.
 
-    Attributes:
+    Args:
         need: What it samples.
         size: (width, height) of its pictures in px.
         source: (width, height) of the upright source.
     """
 
-    need: FrameNeed
-    size: tuple[int, int]
-    source: tuple[int, int]
-    _slot: int = -1
-    _pictures: list[UInt8Array] = field(default_factory=list)
-    _times: list[float] = field(default_factory=list)
-    _numbers: list[int] = field(default_factory=list)
-    _last: tuple[UInt8Array, float, int] | None = None
+    def __init__(self, need: FrameNeed, size: tuple[int, int], source: tuple[int, int]) -> None:
+        self.need = need
+        self.size = size
+        self._source = source
+        self._slot = -1
+        self._stack = PictureStack(need, size)
+        self._last: tuple[UInt8Array, float, int] | None = None
+        self._carried = 0
 
     def wants(self, time_s: float) -> bool:
         """Whether the frame at this time is one of the rendition's; asked once for each frame, in order."""
@@ -55,63 +96,47 @@ class RunningRendition:
         return True
 
     def add(self, picture: UInt8Array, time_s: float, number: int) -> None:
-        """Takes a frame that it wants."""
-        self._pictures.append(picture)
-        self._times.append(time_s)
-        self._numbers.append(number)
+        """Takes a frame that it wants; the chunk's first one brings the last one before it along."""
+        if not len(self._stack) and self._last is not None:
+            self._stack.add(*self._last)
+            self._carried = 1
+        self._stack.add(picture, time_s, number)
+        self._last = (picture, time_s, number)
 
     @property
     def pending_bytes(self) -> int:
         """Bytes of the pictures collected for the current chunk."""
-        return len(self._pictures) * self.size[0] * self.size[1] * (3 if self.need.colour == "rgb" else 1)
+        return len(self._stack) * self._stack.picture_bytes
 
     def take(self) -> FrameBatch:
         """The current chunk's batch; the next chunk begins. A batch without own frames carries none either."""
-        own = list(zip(self._pictures, self._times, self._numbers, strict=True))
-        carried = [self._last] if own and self._last else []
-        if own:
-            self._last = own[-1]
-        self._pictures, self._times, self._numbers = [], [], []
-        return make_batch(carried + own, len(carried), self.need, self.size, self.source)
+        batch = self._stack.batch(self._carried, self._source)
+        self._stack = PictureStack(self.need, self.size, capacity=len(batch.frames) + SPARE_PICTURES)
+        self._carried = 0
+        return batch
 
 
-def make_batch(
-    items: list[tuple[UInt8Array, float, int]],
-    carried: int,
-    need: FrameNeed,
-    size: tuple[int, int],
-    source: tuple[int, int],
-) -> FrameBatch:
-    """One batch of (picture, time, frame number), empty ones included."""
-    shape = (size[1], size[0], 3) if need.colour == "rgb" else (size[1], size[0])
-    return FrameBatch(
-        np.stack([i[0] for i in items]) if items else np.empty((0, *shape), np.uint8),
-        np.array([i[1] for i in items], dtype=np.float64),
-        np.array([i[2] for i in items], dtype=np.int64),
-        carried,
-        *source,
-    )
-
-
-@dataclass
 class SpreadRendition:
     """Picks, for each middle of ``count`` equal parts of the clip, the frame nearest to it.
 
     Only the frames before and after a middle can be nearest, so nothing but the chosen pictures is kept.
 
-    Attributes:
+    Args:
         need: Its sampling is ``Spread``.
         size: (width, height) of its pictures in px.
         source: (width, height) of the upright source.
         middles_s: (count,) times wanted, ascending.
     """
 
-    need: FrameNeed
-    size: tuple[int, int]
-    source: tuple[int, int]
-    middles_s: list[float]
-    _kept: list[tuple[UInt8Array, float, int]] = field(default_factory=list)
-    _next: int = 0
+    def __init__(
+        self, need: FrameNeed, size: tuple[int, int], source: tuple[int, int], middles_s: Sequence[float]
+    ) -> None:
+        self.need = need
+        self.size = size
+        self._source = source
+        self._middles_s = middles_s
+        self._next = 0
+        self._stack = PictureStack(need, size, capacity=len(middles_s))
 
     def picks(self, before_s: float | None, time_s: float) -> tuple[bool, bool]:
         """Whether the frame before (at ``before_s``) and the frame at ``time_s`` are nearest to a middle.
@@ -119,8 +144,8 @@ class SpreadRendition:
         Asked once for each frame, in order. Ties go to the earlier frame; at a constant rate they are common.
         """
         before = here = False
-        while self._next < len(self.middles_s) and self.middles_s[self._next] <= time_s:
-            middle = self.middles_s[self._next]
+        while self._next < len(self._middles_s) and self._middles_s[self._next] <= time_s:
+            middle = self._middles_s[self._next]
             if before_s is not None and middle - before_s <= time_s - middle + TIE_EPS_S:
                 before = True
             else:
@@ -131,13 +156,13 @@ class SpreadRendition:
     @property
     def open(self) -> bool:
         """Whether a middle lies behind all frames so far; the last frame is then the nearest to it."""
-        return self._next < len(self.middles_s)
+        return self._next < len(self._middles_s)
 
     def add(self, picture: UInt8Array, time_s: float, number: int) -> None:
         """Takes a picked frame, once."""
-        if not self._kept or self._kept[-1][2] < number:
-            self._kept.append((picture, time_s, number))
+        if not self._stack.numbers or self._stack.numbers[-1] < number:
+            self._stack.add(picture, time_s, number)
 
     def take(self) -> FrameBatch:
         """The chosen frames."""
-        return make_batch(self._kept, 0, self.need, self.size, self.source)
+        return self._stack.batch(0, self._source)

@@ -42,6 +42,8 @@ MAX_AHEAD_BYTES = 2_000_000_000
 MIN_WIDTH_PX = 64
 """decord takes a padded line of a narrower picture for one of four channels."""
 
+USE_PYAV = "Set decoder: pyav in the configuration."
+
 LOSSY_CONTAINERS = ("mpeg", "mpegts", "mpegvideo")
 """After its scan decord seeks to the start, which these cannot do exactly."""
 
@@ -74,7 +76,11 @@ class DecordSource:
         self._source = source
 
     def pictures(self) -> Iterator[Picture]:
-        """Ends at the first damage."""
+        """Ends at the first damage.
+
+        Raises:
+            UnsupportedCodec: decord mistakes the layout of this codec's pictures.
+        """
         from decord import DECORDError
 
         for pts_s, duration_s in self._stamps:
@@ -85,6 +91,8 @@ class DecordSource:
             except DECORDError as error:
                 self.losses.error = _short(error)
                 return
+            if pixels.shape[2] != 3:
+                raise UnsupportedCodec(f"decord gives pictures of {pixels.shape[2]} channels", USE_PYAV)
             yield Picture(pts_s, duration_s, *self._source, pixels)
 
     def render(self, picture: Picture, wanted: list[tuple[tuple[int, int], Colour]]) -> list[UInt8Array]:
@@ -126,7 +134,7 @@ def decord_source(
         if ahead > MAX_AHEAD_BYTES:
             raise TooLarge(
                 f"{path.name}: decord would decode {ahead} bytes ahead; allowed are {MAX_AHEAD_BYTES}",
-                "Set decoder: pyav in the configuration; it decodes no more than one chunk ahead.",
+                USE_PYAV,
             )
         try:
             reader = decord.VideoReader(str(path), decord.cpu(0), width, height, threads)
@@ -138,9 +146,7 @@ def decord_source(
 
 
 def _unsupported(path: Path, what: str) -> UnsupportedCodec:
-    return UnsupportedCodec(
-        f"{path.name}: decord cannot read it ({what})", "Set decoder: pyav in the configuration; it reads this."
-    )
+    return UnsupportedCodec(f"{path.name}: decord cannot read it ({what})", USE_PYAV)
 
 
 def _decord() -> Any:

@@ -8,6 +8,7 @@ no combing, no state between frames.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any, cast
 
 import cv2
@@ -46,7 +47,7 @@ class Renderer:
     def __init__(self) -> None:
         # OpenCV does not read the process's thread budget by itself; small pictures gain nothing from threads.
         cv2.setNumThreads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-        self._scalers: dict[tuple[int, int], VideoReformatter] = {}
+        self._scalers: dict[tuple[tuple[int, int], str], VideoReformatter] = {}
 
     def render(
         self, frame: VideoFrame, orientation: Orientation, wanted: list[tuple[tuple[int, int], Colour]]
@@ -54,47 +55,62 @@ class Renderer:
         """The upright picture at each wanted (width, height) and colour; scales once per size.
 
         Returns:
-            Per entry uint8 (H, W, 3) RGB or (H, W) gray, C-contiguous.
+            Per entry uint8 (H, W, 3) RGB or (H, W) gray; may be a view with padded lines.
         """
         source = _top_field(frame) if wanted and frame.interlaced_frame and frame.height >= 4 else frame
-        scaled: dict[tuple[int, int], Any] = {}
+        in_colour = {size for size, colour in wanted if colour == "rgb"}
+        scaled: dict[tuple[int, int], VideoFrame] = {}
         out: list[UInt8Array] = []
         for size, colour in wanted:
-            stored = orientation.upright(*size)
-            if stored not in scaled:
-                scaled[stored] = self._scale(source, stored)
-            picture = _convert(frame, scaled[stored], colour)
+            if size not in scaled:
+                scaled[size] = self._scale(source, orientation.upright(*size), size in in_colour)
+            picture = _convert(frame, scaled[size], colour)
             if orientation.mirrored:
                 picture = cv2.flip(picture, 1)
             if orientation.turn_deg:
                 picture = cv2.rotate(picture, _ROTATE[orientation.turn_deg])
-            out.append(np.ascontiguousarray(picture))
+            out.append(picture)
         return out
 
-    def _scale(self, frame: VideoFrame, size: tuple[int, int]) -> Any:
-        """(3, H, W) Y'CbCr in the source's range, or (H, W, 3) RGB for sources that are RGB."""
-        scaler = self._scalers.setdefault(size, VideoReformatter())
-        if not _is_yuv(frame):
-            return scaler.reformat(frame, *size, format="rgb24", interpolation="AREA", threads=1).to_ndarray()
+    def _scale(self, frame: VideoFrame, size: tuple[int, int], in_colour: bool) -> VideoFrame:
+        """Small Y'CbCr in the source's range, luma alone in full range, or RGB for sources that are RGB."""
+        layout = "yuv444p" if in_colour else "gray"
         colour_range = FULL if _is_full_range(frame) else LIMITED
+        if not _is_yuv(frame):
+            layout, colour_range = "rgb24", FULL
+        scaler = self._scalers.setdefault((size, layout), VideoReformatter())
         return scaler.reformat(
             frame,
             *size,
-            format="yuv444p",
+            format=layout,
             interpolation="AREA",
             src_color_range=colour_range,
-            dst_color_range=colour_range,
+            dst_color_range=FULL if layout == "gray" else colour_range,
             threads=1,
-        ).to_ndarray()
+        )
 
 
-def _convert(frame: VideoFrame, scaled: Any, colour: Colour) -> Any:
-    if not _is_yuv(frame):
-        return cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY) if colour == "gray" else scaled
+def _convert(frame: VideoFrame, scaled: VideoFrame, colour: Colour) -> Any:
+    """``scaled`` as RGB or gray; a view into it where nothing has to be computed."""
+    layout, planes = scaled.format.name, _planes(scaled)
+    if layout == "rgb24":
+        rgb = planes[0].reshape(scaled.height, scaled.width, 3)
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) if colour == "gray" else rgb
     full = _is_full_range(frame)
     if colour == "gray":
-        return scaled[0].copy() if full else cv2.LUT(scaled[0], EXPAND)
-    return cv2.transform(cv2.merge(list(scaled)), yuv_to_rgb(_luma_weights(frame), full))
+        return planes[0] if full or layout == "gray" else cv2.LUT(planes[0], EXPAND)
+    return cv2.transform(cv2.merge(planes), yuv_to_rgb(_luma_weights(frame), full))
+
+
+def _planes(frame: VideoFrame) -> list[Any]:
+    """The lines of each plane of an 8-bit frame without their padding, (H, bytes); views."""
+    depth = 3 if frame.format.name == "rgb24" else 1
+    return [
+        np.frombuffer(cast("bytes", plane), np.uint8).reshape(-1, plane.line_size)[
+            : plane.height, : depth * plane.width
+        ]
+        for plane in frame.planes
+    ]
 
 
 def _is_yuv(frame: VideoFrame) -> bool:
@@ -112,6 +128,7 @@ def _luma_weights(frame: VideoFrame) -> tuple[float, float]:
     return KR_KB.get(frame.colorspace, BT601)
 
 
+@lru_cache
 def yuv_to_rgb(weights: tuple[float, float], full: bool) -> npt.NDArray[np.float64]:
     """3 x 4 matrix from 8-bit Y'CbCr to R'G'B' (ITU-T H.273, equations 38 to 40, inverted).
 
