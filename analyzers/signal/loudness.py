@@ -90,8 +90,10 @@ def _true_peak(samples: Float32Array, sample_peak: float) -> float:
     peak, length = sample_peak, RATE_HZ // 20
     for begin in range(0, len(channels), length):
         if np.abs(channels[begin : begin + length]).max() >= sample_peak * 10.0 ** (-PEAK_REACH_DB / 20.0):
-            part = channels[max(0, begin - SETTLING) : begin + length + SETTLING]
-            peak = max(peak, float(np.abs(resample_poly(part, OVERSAMPLING, 1, axis=0)).max()))
+            before = min(begin, SETTLING)
+            part = channels[begin - before : begin + length + SETTLING]
+            fine = resample_poly(part, OVERSAMPLING, 1, axis=0)[before * OVERSAMPLING :][: length * OVERSAMPLING]
+            peak = max(peak, float(np.abs(fine).max()))
     return peak
 
 

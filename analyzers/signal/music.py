@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.signal.spectrum import FFT, RATE_HZ, SLOW_HOP_S
+from analyzers.signal.spectrum import BLOCK, FFT, RATE_HZ, SLOW_HOP_S
 from analyzers.signal.speech import runs
 from media.types import Float32Array, Float64Array
 
@@ -86,12 +86,13 @@ def held_partials(partials_db: Float32Array) -> npt.NDArray[np.uint8]:
     from scipy.ndimage import uniform_filter1d
 
     first, last = (round(f * FFT / RATE_HZ) for f in BAND_HZ)
-    loud = float(np.percentile(partials_db.max(axis=0), 95))
-    level = np.maximum(partials_db, max(loud - DEPTH_DB, QUIETEST_DB))
-    above = level - uniform_filter1d(level, NEIGHBOURHOOD, axis=0, mode="nearest")
-    peaks = np.zeros(level.shape, bool)
-    peaks[1:-1] = (above[1:-1] > PROMINENCE_DB) & (level[1:-1] >= level[:-2]) & (level[1:-1] >= level[2:])
-    peaks = peaks[first:last]
+    floor_db = max(float(np.percentile(partials_db.max(axis=0), 95)) - DEPTH_DB, QUIETEST_DB)
+    peaks = np.zeros((last - first, partials_db.shape[1]), bool)
+    for begin in range(0, partials_db.shape[1], BLOCK):
+        level = np.maximum(partials_db[:, begin : begin + BLOCK], floor_db)
+        above = level - uniform_filter1d(level, NEIGHBOURHOOD, axis=0, mode="nearest")
+        part = (above[1:-1] > PROMINENCE_DB) & (level[1:-1] >= level[:-2]) & (level[1:-1] >= level[2:])
+        peaks[:, begin : begin + BLOCK] = part[first - 1 : last - 1]
     # A vibrato of one bin, and a hole of one frame, do not end a note.
     wide = peaks.copy()
     wide[1:] |= peaks[:-1]

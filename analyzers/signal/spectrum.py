@@ -32,8 +32,8 @@ HOP_S = HOP / RATE_HZ
 SLOW_HOP_S = 2 * HOP_S
 """23.2 ms: step of everything else."""
 
-BLOCK = 1024
-"""Fast frames whose spectra are held at once: 12 s, 8 MB."""
+BLOCK = 256
+"""Fast frames whose spectra are held at once: 3 s, 1 MB."""
 
 MEL_BANDS = 64
 MEL_TOP_HZ = 8_000.0
@@ -60,7 +60,7 @@ class Shapes:
         centroid_hz: Weight of the spectrum.
         bandwidth_hz: Spread around the centroid.
         rolloff_hz: Frequency below which 85 % of the magnitude lies.
-        flatness: In [0, 1]: geometric over arithmetic mean of the power; 1 is white noise.
+        flatness: In [0, 1]: geometric over arithmetic mean of the power up to 8 kHz.
         crossings: Share of samples with another sign than the one before, in [0, 1].
     """
 
@@ -147,12 +147,12 @@ def spectra(samples: Float32Array) -> Spectra:
         centroid = librosa.feature.spectral_centroid(S=half, sr=RATE_HZ)
         slow.append(
             (
-                half_power[:top],
+                half_power[:top].copy(),
                 2.0 * half_power.sum(axis=0) / window_power,
                 centroid[0],
                 librosa.feature.spectral_bandwidth(S=half, sr=RATE_HZ, centroid=centroid)[0],
                 librosa.feature.spectral_rolloff(S=half, sr=RATE_HZ, roll_percent=ROLLOFF_SHARE)[0],
-                librosa.feature.spectral_flatness(S=half)[0],
+                librosa.feature.spectral_flatness(S=half[: round(MEL_TOP_HZ * FFT / RATE_HZ)])[0],
             )
         )
     mel_power, bass_power = (np.concatenate(parts, axis=-1) for parts in zip(*fast, strict=True))

@@ -1,0 +1,110 @@
+"""Music, effects and noise made in code, with exact times: float32 (N,) at ``RATE_HZ`` unless said otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+RATE_HZ = 44_100
+
+Sound = np.ndarray[Any, np.dtype[np.float32]]
+
+CHORDS: dict[str, tuple[tuple[int, tuple[int, ...]], ...]] = {
+    "major": ((0, (0, 4, 7)), (5, (0, 4, 7)), (7, (0, 4, 7)), (0, (0, 4, 7))),
+    "minor": ((0, (0, 3, 7)), (5, (0, 3, 7)), (7, (0, 4, 7)), (0, (0, 3, 7))),
+}
+"""I-IV-V-I and i-iv-V-i: semitones of the root over the tonic, and of the notes over the root."""
+
+
+def seconds(length_s: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.arange(round(length_s * RATE_HZ)) / RATE_HZ
+
+
+def silence(length_s: float) -> Sound:
+    return np.zeros(round(length_s * RATE_HZ), np.float32)
+
+
+def sine(hz: float, length_s: float, dbfs: float = -12.0) -> Sound:
+    """``dbfs`` is the level of its peak."""
+    return (10.0 ** (dbfs / 20.0) * np.sin(2.0 * np.pi * hz * seconds(length_s))).astype(np.float32)
+
+
+def noise(length_s: float, rms: float = 0.1, seed: int = 0) -> Sound:
+    return (rms * np.random.default_rng(seed).standard_normal(round(length_s * RATE_HZ))).astype(np.float32)
+
+
+def pink_noise(length_s: float, rms: float = 0.1, seed: int = 0) -> Sound:
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(round(length_s * RATE_HZ)))
+    spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1))
+    sound = np.fft.irfft(spectrum, round(length_s * RATE_HZ))
+    return (rms * sound / sound.std()).astype(np.float32)
+
+
+def put(base: Sound, sound: np.ndarray[Any, Any], at_s: float, gain: float = 1.0) -> None:
+    """Adds ``sound`` to ``base`` from ``at_s`` on; what goes past the end is cut."""
+    start = round(at_s * RATE_HZ)
+    length = max(0, min(len(sound), len(base) - start))
+    base[start : start + length] += (gain * sound[:length]).astype(np.float32)
+
+
+def click_times(bpm: float, length_s: float, first_s: float = 0.1) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.arange(first_s, length_s - 0.05, 60.0 / bpm)
+
+
+def clicks(times_s: Sequence[float] | np.ndarray[Any, Any], length_s: float) -> Sound:
+    """A 1 kHz ping of 5 ms at each time."""
+    base = silence(length_s)
+    ping = 0.8 * np.sin(2.0 * np.pi * 1000.0 * seconds(0.03)) * np.exp(-seconds(0.03) / 0.005)
+    for t in times_s:
+        put(base, ping, float(t))
+    return base
+
+
+def note(midi: float, length_s: float, decay: float = 1.0) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Eight harmonics that fall off with their number, as a plucked string has them."""
+    t, hz = seconds(length_s), 440.0 * 2.0 ** ((midi - 69.0) / 12.0)
+    wave = sum(np.sin(2.0 * np.pi * hz * k * t) / k for k in range(1, 9))
+    edges = np.minimum(1.0, np.minimum(t / 0.01, (length_s - t) / 0.01))
+    return np.asarray(wave * np.exp(-decay * t) * edges, np.float64)
+
+
+def progression(
+    tonic: int, mode: Literal["major", "minor"], chord_s: float = 0.75, repeats: int = 2, tuning: float = 0.0
+) -> Sound:
+    """I-IV-V-I with its bass; ``tonic`` in semitones over C, ``tuning`` in semitones."""
+    bar = []
+    for root, notes in CHORDS[mode]:
+        chord = [note(48 + tonic + root + n + tuning, chord_s) for n in notes]
+        bar.append(sum(chord) + note(36 + tonic + root + tuning, chord_s))
+    sound = np.concatenate(bar * repeats)
+    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def kick() -> np.ndarray[Any, np.dtype[np.float64]]:
+    t = seconds(0.25)
+    return np.asarray(np.sin(2.0 * np.pi * (50.0 * t + 2.0 * (1.0 - np.exp(-30.0 * t)))) * np.exp(-14.0 * t))
+
+
+def snare(seed: int = 1) -> np.ndarray[Any, np.dtype[np.float64]]:
+    t = seconds(0.2)
+    hiss = np.random.default_rng(seed).standard_normal(len(t))
+    return np.asarray(0.5 * hiss * np.exp(-22.0 * t) + 0.4 * np.sin(2.0 * np.pi * 190.0 * t) * np.exp(-25.0 * t))
+
+
+def hat(seed: int = 2) -> np.ndarray[Any, np.dtype[np.float64]]:
+    t = seconds(0.05)
+    hiss = np.diff(np.random.default_rng(seed).standard_normal(len(t) + 1))
+    return np.asarray(0.15 * hiss * np.exp(-90.0 * t))
+
+
+def drums(bpm: float, length_s: float, pattern: Literal["rock", "four"], first_s: float = 0.1) -> Sound:
+    """``rock``: kick and snare in turn, hats on the eighths. ``four``: a kick on each beat, hats between."""
+    base, period = silence(length_s), 60.0 / bpm
+    for k, t in enumerate(np.arange(first_s, length_s, period)):
+        put(base, snare() if pattern == "rock" and k % 2 else kick(), float(t))
+        if pattern == "rock":
+            put(base, hat(), float(t))
+        put(base, hat(), float(t) + period / 2.0)
+    return (0.6 * base / np.abs(base).max()).astype(np.float32)

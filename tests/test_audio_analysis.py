@@ -1,0 +1,574 @@
+"""Tempo, key, loudness, pitch, spectrum and the kinds of sound, against sounds made with known values."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzers.audio_analysis import AudioAnalysis, AudioAnalysisResult
+from analyzers.base import Context, NotApplicable
+from analyzers.signal import loudness, tonality
+from media.decode import decode_audio
+from media.limits import MediaLimits
+from media.needs import AudioNeed, Needs
+from media.plan import plan_decode
+from media.probe import probe
+from media.types import AudioChunk, AudioClip
+from schema.document import VideoFacts
+from tests import made_sound as made
+from tests.media_folder import media
+from tests.run import make_analyzer, run_on_audio, run_on_file
+
+PUBLISHED_BEATS_S = (
+    0.07, 0.488, 0.929, 1.37, 1.811, 2.229, 2.694, 3.135, 3.576, 4.017,
+    4.458, 4.899, 5.341, 5.782, 6.223, 6.664, 7.105, 7.546, 7.988, 8.429,
+)  # fmt: skip
+"""Of librosa/choice_drum_bass, in the documentation of librosa.beat.beat_track."""
+
+SPEECH = (
+    "whisper/jfk.flac",
+    "lipnet/bbaf2n.mpg",
+    "pyaa/count.wav",
+    "pyaa/emotion_26.wav",
+    "librosa/3436-172162-0000.ogg",
+)
+
+
+@pytest.fixture(scope="module")
+def analyzer() -> Any:
+    return make_analyzer("audio_analysis")
+
+
+class Measured:
+    """A sound, observed once, to be judged under several settings."""
+
+    def __init__(self, analyzer: Any, sound: np.ndarray[Any, Any]) -> None:
+        self._observed = analyzer.observe([chunk_of(analyzer, sound)])
+        self._context = Context(VideoFacts(container="arrays", duration_s=len(sound) / made.RATE_HZ))
+
+    def judged(self, **settings: float) -> AudioAnalysisResult:
+        return AudioAnalysis(AudioAnalysis.Config.model_validate(settings)).conclude(self._observed, self._context)
+
+
+def heard(analyzer: Any, sound: np.ndarray[Any, Any]) -> AudioAnalysisResult:
+    result = run_on_audio(analyzer, sound, made.RATE_HZ)
+    assert isinstance(result, AudioAnalysisResult)
+    return result
+
+
+def chunk_of(analyzer: Any, sound: np.ndarray[Any, Any], start_s: float = 0.0) -> AudioChunk:
+    import librosa
+
+    clips = []
+    for need in analyzer.needs().audio:
+        mono = librosa.resample(sound, orig_sr=made.RATE_HZ, target_sr=need.rate_hz).astype(np.float32)
+        clips.append(AudioClip(np.stack([mono, mono], 1) if need.channels == 2 else mono, need.rate_hz, start_s))
+    return AudioChunk(tuple(clips))
+
+
+def stereo(*parts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    mono = np.concatenate(parts).astype(np.float32)
+    return np.stack([mono, mono], axis=1)
+
+
+def tone48(dbfs: float, length_s: float, hz: float = 1000.0, phase: float = 0.0) -> np.ndarray[Any, Any]:
+    t = np.arange(round(length_s * loudness.RATE_HZ)) / loudness.RATE_HZ
+    return 10.0 ** (dbfs / 20.0) * np.sin(2.0 * np.pi * hz * t + phase)
+
+
+def sound_of(name: str) -> np.ndarray[Any, Any]:
+    """Mono at the rate of the made sounds."""
+    path, limits = media(name), MediaLimits()
+    facts = probe(path, limits)
+    plan = plan_decode({"test": Needs(audio=(AudioNeed(made.RATE_HZ, 1),))}, facts, 2.0)
+    return np.asarray(decode_audio(path, plan, facts, limits)[0].samples)
+
+
+# Tempo and beats
+
+
+@pytest.mark.parametrize("bpm", [60, 75, 107, 120, 133, 180])
+def test_a_click_track_has_its_tempo_and_its_beats(analyzer: Any, bpm: int) -> None:
+    times = made.click_times(bpm, 8.0)
+    result = heard(analyzer, made.clicks(times, 8.0))
+    assert result.tempo.bpm == pytest.approx(bpm, rel=0.003)
+    assert result.tempo.beat_strength is not None
+    assert result.tempo.beat_strength > 0.9
+    distance = np.abs(np.array(result.beats)[:, None] - times[None])
+    assert distance.min(axis=1).max() <= 0.02, "a beat where there is no click"
+    # The tracker may leave out the first or the last.
+    assert (distance.min(axis=0) > 0.02).sum() <= 1
+    assert (distance.min(axis=0)[1:-1] <= 0.02).all()
+
+
+@pytest.mark.parametrize(("pattern", "bpm"), [("rock", 90), ("rock", 120), ("rock", 150), ("four", 100), ("four", 128)])
+def test_drums_have_their_beats_and_not_the_off_beats(analyzer: Any, pattern: Any, bpm: int) -> None:
+    result = heard(analyzer, made.drums(bpm, 12.0, pattern))
+    assert result.tempo.bpm == pytest.approx(bpm, rel=0.01)
+    times = np.arange(0.1, 12.0, 60.0 / bpm)
+    assert np.abs(np.array(result.beats)[:, None] - times[None]).min(axis=1).max() <= 0.03
+    assert result.shares.music > 0.9
+    assert result.music[0].evidence == "beat"
+
+
+@pytest.mark.parametrize(
+    ("sound", "reason"),
+    [
+        (made.sine(440.0, 5.0), "no_pulse"),
+        (made.noise(8.0), "no_pulse"),
+        (made.noise(4.0, seed=3), "no_pulse"),
+        (made.pink_noise(20.0), "no_pulse"),
+        (made.silence(5.0), "silence"),
+        (made.clicks(made.click_times(120, 2.5), 2.5), "too_short"),
+    ],
+    ids=["sine", "noise", "short noise", "pink noise", "silence", "2.5 s of clicks"],
+)
+def test_without_a_pulse_there_is_no_tempo(analyzer: Any, sound: Any, reason: str) -> None:
+    result = heard(analyzer, sound)
+    assert result.tempo.bpm is None
+    assert result.tempo.reason == reason
+    assert result.beats == ()
+
+
+def test_clicks_at_random_times_have_no_tempo(analyzer: Any) -> None:
+    times = np.sort(np.random.default_rng(5).uniform(0.0, 12.0, 24))
+    result = heard(analyzer, made.clicks(times, 12.0))
+    assert result.tempo.reason == "no_pulse"
+
+
+def test_the_threshold_of_the_beat_strength_decides(analyzer: Any) -> None:
+    times = made.click_times(120, 12.0)
+    jittered = made.clicks(times + 0.03 * np.random.default_rng(1).standard_normal(len(times)), 12.0)
+    sound = Measured(analyzer, jittered)
+    strength = sound.judged().tempo.beat_strength
+    assert strength is not None
+    assert 0.3 < strength < 0.9
+    below, above = (sound.judged(min_beat_strength=strength + d) for d in (-0.01, 0.01))
+    assert below.tempo.bpm == pytest.approx(120.0, rel=0.02)
+    assert above.tempo.bpm is None
+    assert above.tempo.beat_strength == strength
+
+
+def test_the_least_length_decides(analyzer: Any) -> None:
+    sound = Measured(analyzer, made.clicks(made.click_times(120, 4.0), 4.0))
+    assert sound.judged(min_tempo_s=3.9).tempo.bpm == pytest.approx(120.0, rel=0.01)
+    assert sound.judged(min_tempo_s=4.1).tempo.reason == "too_short"
+
+
+def test_the_least_number_of_beats_decides(analyzer: Any) -> None:
+    sound = Measured(analyzer, made.clicks(made.click_times(120, 6.0), 6.0))
+    beats = len(sound.judged().beats)
+    assert beats in (11, 12)
+    assert sound.judged(min_beats=beats).tempo.bpm is not None
+    assert sound.judged(min_beats=beats + 1).tempo.reason == "no_pulse"
+
+
+def test_beats_only_where_the_pulse_goes_on(analyzer: Any) -> None:
+    sound = np.concatenate([made.noise(12.0, 0.02), made.drums(120, 14.0, "rock")])
+    result = heard(analyzer, sound)
+    assert result.tempo.bpm == pytest.approx(120.0, rel=0.01)
+    assert min(result.beats) > 8.0
+    assert 12.0 <= result.music[0].start_time + 2.0 <= 15.0
+    assert result.music[0].end_time == pytest.approx(26.0, abs=0.6)
+
+
+def test_published_tempo_and_beats_of_drum_and_bass(analyzer: Any) -> None:
+    result = run_on_file(analyzer, media("librosa/choice_drum_bass.ogg"))
+    assert result.tempo.bpm == pytest.approx(136.0, rel=0.01)
+    distance = np.abs(np.array(result.beats)[:, None] - np.array(PUBLISHED_BEATS_S)[None])
+    assert (distance.min(axis=0) <= 0.07).mean() >= 0.95
+    first = [b for b in result.beats if b < 8.6]
+    assert len(first) == len(PUBLISHED_BEATS_S)
+    assert result.shares.music > 0.9
+    assert result.shares.speech == 0.0
+
+
+def test_a_solo_trumpet_has_its_key_and_no_invented_tempo(analyzer: Any) -> None:
+    """Published: F, 90 bpm. Its eight beats have no clear pulse: none may be given, a wrong one must not."""
+    result = run_on_file(analyzer, media("librosa/trumpet_90bpm.ogg"))
+    assert result.key.tonic == "F"
+    assert result.tempo.bpm is None or result.tempo.bpm == pytest.approx(90.0, rel=0.04)
+    assert result.shares.speech == 0.0
+    assert result.shares.music > 0.5
+
+
+# Key
+
+
+@pytest.mark.parametrize("mode", ["major", "minor"])
+@pytest.mark.parametrize("tonic", range(12))
+def test_a_cadence_has_its_key(tonic: int, mode: Any) -> None:
+    import librosa
+
+    sound = librosa.resample(made.progression(tonic, mode, 0.5), orig_sr=made.RATE_HZ, target_sr=22_050)
+    chroma, _ = tonality.chroma(sound)
+    best = tonality.rank_keys(chroma.mean(axis=1))[0]
+    assert (best.tonic, best.mode) == (tonality.NAMES[tonic], mode)
+    assert best.correlation > 0.75
+
+
+@pytest.mark.parametrize(("tonic", "mode"), [(0, "major"), (6, "major"), (9, "minor"), (1, "minor")])
+def test_the_key_is_in_the_result_with_its_ranking(analyzer: Any, tonic: int, mode: Any) -> None:
+    key = heard(analyzer, made.progression(tonic, mode)).key
+    assert (key.tonic, key.mode, key.reason) == (tonality.NAMES[tonic], mode, None)
+    correlations = [c.correlation for c in key.candidates]
+    assert correlations == sorted(correlations, reverse=True)
+    assert key.correlation == correlations[0]
+    assert key.margin == pytest.approx(correlations[0] - correlations[1])
+
+
+@pytest.mark.parametrize("tuning", [-0.3, 0.25])
+def test_an_instrument_out_of_tune_keeps_its_key(analyzer: Any, tuning: float) -> None:
+    key = heard(analyzer, made.progression(2, "major", tuning=tuning)).key
+    assert (key.tonic, key.mode) == ("D", "major")
+    assert key.tuning_semitones == pytest.approx(tuning, abs=0.05)
+
+
+def test_thresholds_of_the_key_decide(analyzer: Any) -> None:
+    sound = Measured(analyzer, made.progression(7, "minor"))
+    key = sound.judged().key
+    assert key.correlation is not None
+    assert key.margin is not None
+    for name, value in (("min_key_correlation", key.correlation), ("min_key_margin", key.margin)):
+        assert sound.judged(**{name: value - 0.01}).key.tonic == "G"
+        refused = sound.judged(**{name: value + 0.01}).key
+        assert (refused.tonic, refused.mode, refused.reason) == (None, None, "unclear")
+        assert refused.candidates[0].tonic == "G"
+    assert sound.judged(min_key_music_s=5.5).key.tonic == "G"
+    assert sound.judged(min_key_music_s=6.5).key.reason == "too_short"
+
+
+def test_one_note_with_its_harmonics_is_no_key(analyzer: Any) -> None:
+    sound = np.concatenate([made.note(57, 0.5) for _ in range(10)]).astype(np.float32)
+    key = heard(analyzer, 0.3 * sound).key
+    assert key.tonic is None
+
+
+# Pitch and spectrum
+
+
+@pytest.mark.parametrize("hz", [110.0, 440.0, 1000.0])
+def test_a_tone_has_its_pitch_and_its_spectrum(analyzer: Any, hz: float) -> None:
+    result = heard(analyzer, made.sine(hz, 4.0))
+    assert result.pitch is not None
+    assert result.pitch.median_hz == pytest.approx(hz, rel=0.01)
+    assert result.pitch.pitched_share > 0.95
+    assert result.pitch.curve.values[3] == pytest.approx(hz, rel=0.01)
+    assert result.spectrum is not None
+    assert result.spectrum.centroid_hz.mean == pytest.approx(hz, rel=0.05)
+    assert result.spectrum.zero_crossing_rate.mean == pytest.approx(2.0 * hz / 22_050, rel=0.05)
+    assert result.spectrum.flatness.mean < 0.01
+    assert (result.key.tonic, result.key.reason) == (None, "no_music")
+    assert result.music == ()
+    assert result.shares.other == 1.0
+
+
+def test_white_noise_has_no_pitch_and_a_flat_spectrum(analyzer: Any) -> None:
+    result = heard(analyzer, made.noise(4.0))
+    assert result.pitch is None or result.pitch.pitched_share < 0.02
+    assert result.spectrum is not None
+    # Geometric over arithmetic mean of an exponential distribution: exp(-Euler's constant).
+    assert result.spectrum.flatness.mean == pytest.approx(0.561, abs=0.03)
+    assert result.spectrum.centroid_hz.mean == pytest.approx(22_050 / 4, rel=0.05)
+    assert result.spectrum.rolloff_hz.mean == pytest.approx(0.85 * 22_050 / 2, rel=0.05)
+    assert result.spectrum.zero_crossing_rate.mean == pytest.approx(0.5, abs=0.02)
+    assert result.shares.music == 0.0
+
+
+def test_a_glide_is_followed(analyzer: Any) -> None:
+    t = made.seconds(4.0)
+    hz = 200.0 * 2.0 ** (t / 4.0)
+    sound = (0.3 * np.sin(2.0 * np.pi * np.cumsum(hz) / made.RATE_HZ)).astype(np.float32)
+    pitch = heard(analyzer, sound).pitch
+    assert pitch is not None
+    for k, value in enumerate(pitch.curve.values):
+        assert value == pytest.approx(200.0 * 2.0 ** ((0.5 * k + 0.25) / 4.0), rel=0.02)
+    assert pitch.high_hz / pitch.low_hz == pytest.approx(2.0**0.9, rel=0.03)
+
+
+# Loudness
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        (((-23.0, 20.0),), -23.0),
+        (((-33.0, 20.0),), -33.0),
+        (((-36.0, 10.0), (-23.0, 60.0), (-36.0, 10.0)), -23.0),
+        (((-72.0, 10.0), (-36.0, 10.0), (-23.0, 60.0), (-36.0, 10.0), (-72.0, 10.0)), -23.0),
+        (((-26.0, 20.0), (-20.0, 20.1), (-26.0, 20.0)), -23.0),
+    ],
+    ids=["1", "2", "3", "4", "5"],
+)
+def test_integrated_loudness_of_ebu_tech_3341(parts: Any, expected: float) -> None:
+    """Cases 1 to 5: stereo sines of 1 kHz, levels in dBFS, tolerance 0.1 LU."""
+    energy = loudness.weighted(stereo(*(tone48(*p) for p in parts))).energy
+    assert loudness.integrated_lufs(energy) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ((-20.0, -30.0), 10.0),
+        ((-20.0, -15.0), 5.0),
+        ((-40.0, -20.0), 20.0),
+        ((-50.0, -35.0, -20.0, -35.0, -50.0), 15.0),
+    ],
+)
+def test_loudness_range_of_ebu_tech_3342(levels: Any, expected: float) -> None:
+    """Cases 1 to 4: stereo sines of 1 kHz, 20 s each, tolerance 1 LU."""
+    energy = loudness.weighted(stereo(*(tone48(level, 20.0) for level in levels))).energy
+    assert loudness.loudness_range_lu(energy) == pytest.approx(expected, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("divisor", "phase_deg", "amplitude_dbfs"),
+    [(4, 0.0, -6.0), (4, 45.0, -6.0), (6, 60.0, -6.0), (8, 67.5, -6.0), (4, 45.0, 3.0)],
+)
+def test_true_peak_of_ebu_tech_3341(divisor: int, phase_deg: float, amplitude_dbfs: float) -> None:
+    """Cases 15 to 19: sines whose peaks lie between samples, tolerance +0.2 -0.4 dB."""
+    sound = tone48(amplitude_dbfs, 1.0, loudness.RATE_HZ / divisor, np.radians(phase_deg))
+    fade = np.minimum(1.0, np.minimum(np.arange(48_000), np.arange(48_000)[::-1]) / 4800)
+    peak = 20.0 * np.log10(loudness.weighted(stereo(sound * fade)).true_peak)
+    assert amplitude_dbfs - 0.4 <= peak <= amplitude_dbfs + 0.2
+
+
+def test_integrated_loudness_agrees_with_pyloudnorm() -> None:
+    import pyloudnorm
+
+    rng = np.random.default_rng(0)
+    level = np.repeat(rng.uniform(0.01, 0.5, 12), loudness.RATE_HZ)[:, None]
+    sound = (level * rng.standard_normal((len(level), 2)) * [0.2, 0.1]).astype(np.float32)
+    expected = pyloudnorm.Meter(loudness.RATE_HZ).integrated_loudness(sound.astype(np.float64))
+    assert loudness.integrated_lufs(loudness.weighted(sound).energy) == pytest.approx(expected, abs=0.1)
+
+
+def test_short_term_and_momentary_loudness(analyzer: Any) -> None:
+    """EBU Tech 3341 cases 9 and 12 in short: a steady sine reads the same on all scales."""
+    sound = heard(analyzer, made.sine(1000.0, 8.0, -23.0)).loudness
+    for value in (sound.integrated_lufs, sound.max_momentary_lufs, sound.max_short_term_lufs):
+        assert value == pytest.approx(-23.0, abs=0.1)
+    assert sound.range_lu == pytest.approx(0.0, abs=0.1)
+    assert sound.true_peak_dbtp == pytest.approx(-23.0, abs=0.2)
+    assert sound.short_term.values[0] is None
+    assert sound.short_term.values[8] == pytest.approx(-23.0, abs=0.1)
+
+
+def test_silence_has_no_loudness(analyzer: Any) -> None:
+    result = heard(analyzer, made.silence(8.0))
+    assert result.loudness.model_dump(exclude={"short_term"}) == dict.fromkeys(
+        (
+            "integrated_lufs",
+            "range_lu",
+            "max_momentary_lufs",
+            "max_short_term_lufs",
+            "true_peak_dbtp",
+            "sample_peak_dbfs",
+        )
+    )
+    assert set(result.energy.values) == {None}
+    assert result.pitch is None
+    assert result.spectrum is None
+    assert result.shares.model_dump() == {"music": 0.0, "speech": 0.0, "silence": 1.0, "other": 0.0}
+    assert [(s.start_time, s.end_time, s.level_dbfs) for s in result.silence] == [(0.0, 8.0, None)]
+
+
+def test_what_is_too_short_for_a_measure_has_none(analyzer: Any) -> None:
+    tiny = heard(analyzer, made.sine(1000.0, 0.3)).loudness
+    assert tiny.integrated_lufs is None
+    assert tiny.sample_peak_dbfs == pytest.approx(-12.0, abs=0.1)
+    assert heard(analyzer, made.sine(1000.0, 5.5)).loudness.range_lu is None
+    assert heard(analyzer, made.sine(1000.0, 6.5)).loudness.range_lu is not None
+
+
+def test_the_energy_curve_follows_the_level(analyzer: Any) -> None:
+    sound = np.concatenate([made.sine(1000.0, 2.0, -30.0), made.silence(2.0), made.sine(1000.0, 2.0, -12.0)])
+    curve = heard(analyzer, sound).energy
+    assert (curve.start_time, curve.step_s, len(curve.values)) == (0.0, 0.5, 12)
+    assert curve.values[1] == pytest.approx(-30.0, abs=0.2)
+    assert curve.values[6] is None
+    assert curve.values[10] == pytest.approx(-12.0, abs=0.2)
+
+
+# Music, speech, silence
+
+
+def test_silence_is_found_where_it_is(analyzer: Any) -> None:
+    sound = np.concatenate([made.noise(2.0), made.silence(1.5), made.noise(1.0), made.silence(0.2), made.noise(1.0)])
+    result = heard(analyzer, sound)
+    assert len(result.silence) == 1
+    assert result.silence[0].start_time == pytest.approx(2.0, abs=0.06)
+    assert result.silence[0].end_time == pytest.approx(3.5, abs=0.06)
+
+
+@pytest.mark.parametrize(("dbfs", "silent"), [(-64.0, 1.0), (-56.0, 0.0)])
+def test_the_threshold_of_silence_decides(analyzer: Any, dbfs: float, silent: float) -> None:
+    """A sine's level is 3 dB below its peak: -67 and -59."""
+    assert heard(analyzer, made.sine(500.0, 3.0, dbfs)).shares.silence == silent
+
+
+def test_a_melody_between_silences_is_music(analyzer: Any) -> None:
+    sound = np.concatenate([made.silence(3.0), made.progression(0, "major"), made.silence(3.0)])
+    result = heard(analyzer, sound)
+    assert len(result.music) == 1
+    assert result.music[0].start_time == pytest.approx(3.0, abs=0.15)
+    assert result.music[0].end_time == pytest.approx(9.0, abs=0.15)
+    assert result.music[0].evidence.startswith("notes")
+    assert result.shares.music == pytest.approx(0.5, abs=0.03)
+    assert result.shares.silence == pytest.approx(0.5, abs=0.03)
+
+
+def test_thresholds_of_music_decide(analyzer: Any) -> None:
+    jingle = 0.3 * made.progression(0, "major", 0.4, 1)
+    sound = Measured(analyzer, np.concatenate([made.noise(3.0, 0.01), jingle, made.noise(3.0, 0.01, seed=1)]))
+    assert sound.judged().music[0].chord_share > 0.8
+    assert sound.judged(min_held_s=1.0).music
+    assert not sound.judged(min_held_s=2.0).music
+    # 1.6 s of notes in a window of 3 s.
+    assert sound.judged(min_chord_share=0.45).music
+    assert not sound.judged(min_chord_share=0.6).music
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_speech_is_speech_and_neither_music_nor_tempo(analyzer: Any, name: str) -> None:
+    result = run_on_file(analyzer, media(name))
+    assert result.tempo.bpm is None
+    assert result.music == ()
+    assert result.key.tonic is None
+    assert result.shares.speech > 0.35
+
+
+def test_counting_aloud_is_a_pulse_but_no_tempo(analyzer: Any) -> None:
+    result = run_on_file(analyzer, media("pyaa/count.wav"))
+    assert result.tempo.reason == "speech_only"
+    assert result.tempo.beat_strength > result.tempo.beat_strength_needed
+    assert Measured(analyzer, sound_of("pyaa/count.wav")).judged(max_speech_share=1.0).tempo.bpm is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "moviepy/big_buck_bunny_0_30.webm",
+        "moviepy/chaplin.mp4",
+        pytest.param("librosa/vibe_ace.ogg", marks=pytest.mark.slow),
+    ],
+)
+def test_music_is_music(analyzer: Any, name: str) -> None:
+    result = run_on_file(analyzer, media(name))
+    assert result.shares.music > 0.9
+    assert result.shares.speech < 0.05
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("librosa/humpback.ogg", marks=pytest.mark.slow),
+        "librosa/robin.ogg",
+        "tc/sine_mono_s16.wav",
+        "moviepy/fire2.mp4",
+    ],
+)
+def test_other_sounds_are_neither(analyzer: Any, name: str) -> None:
+    result = run_on_file(analyzer, media(name))
+    assert result.shares.music == 0.0
+    assert result.shares.speech == 0.0
+    assert result.shares.other > 0.7
+    assert result.tempo.bpm is None
+
+
+def test_speech_over_music_is_both(analyzer: Any) -> None:
+    speech = sound_of("whisper/jfk.flac")
+    chords = np.tile(made.progression(0, "major"), 2)[: len(speech)]
+    rms = [float(np.sqrt(np.mean(s**2))) for s in (speech, chords)]
+    result = heard(analyzer, 0.5 * speech[: len(chords)] + 0.5 * rms[0] / rms[1] * chords)
+    assert result.shares.speech > 0.45
+    assert result.shares.music > 0.9
+
+
+def test_the_spans_of_speech_flow_are_taken_over(analyzer: Any) -> None:
+    path = media("whisper/jfk.flac")
+    flow = run_on_file(make_analyzer("speech_flow"), path)
+    result = run_on_file(analyzer, path, results={"speech_flow": flow})
+    assert [(s.start_time, s.end_time) for s in result.speech] == [(s.start_time, s.end_time) for s in flow.spans]
+    assert result.shares.speech == pytest.approx(flow.speech_share, abs=1e-6)
+
+
+# On the video's time line
+
+
+def test_what_lies_outside_the_video_is_cut(analyzer: Any) -> None:
+    sound = made.drums(120, 10.0, "rock")
+    observed = analyzer.observe([chunk_of(analyzer, sound)])
+    result = analyzer.conclude(observed, Context(VideoFacts(container="arrays", duration_s=7.3)))
+    assert max(result.beats) < 7.3
+    assert result.music[-1].end_time <= 7.3
+    assert len(result.energy.values) == 15
+    assert result.shares.music <= 1.0
+
+
+def test_a_late_short_sound_leaves_silence_around_it(analyzer: Any) -> None:
+    times = made.click_times(120, 8.0)
+    observed = analyzer.observe([chunk_of(analyzer, made.clicks(times, 8.0), start_s=2.0)])
+    result = analyzer.conclude(observed, Context(VideoFacts(container="arrays", duration_s=14.0)))
+    spans = [(s.start_time, s.end_time) for s in result.silence]
+    assert spans[0][0] == 0.0
+    assert spans[0][1] == pytest.approx(2.0, abs=0.15)
+    assert spans[-1] == (pytest.approx(10.0, abs=0.6), 14.0)
+    assert np.abs(np.array(result.beats)[:, None] - (times + 2.0)[None]).min(axis=1).max() < 0.03
+    assert result.energy.start_time == 2.0
+
+
+def test_no_sound_is_not_applicable(analyzer: Any) -> None:
+    facts = VideoFacts(container="arrays", duration_s=3.0)
+    nothing: list[Any] = []
+    for observations in (nothing, analyzer.observe([chunk_of(analyzer, made.silence(0.0))])):
+        with pytest.raises(NotApplicable) as caught:
+            analyzer.conclude(observations, Context(facts))
+        assert caught.value.code == "no_audio"
+
+
+@pytest.mark.parametrize("length_s", [0.0005, 0.01, 0.1, 0.5, 1.2])
+def test_very_short_sounds_give_no_verdicts(analyzer: Any, length_s: float) -> None:
+    result = heard(analyzer, made.noise(length_s))
+    assert result.tempo.bpm is None
+    assert result.key.tonic is None
+    assert result.music == ()
+
+
+def test_samples_that_are_no_numbers_are_silence(analyzer: Any) -> None:
+    sound = made.clicks(made.click_times(120, 6.0), 6.0)
+    chunk = chunk_of(analyzer, sound)
+    broken = []
+    for clip in chunk.clips:
+        samples = clip.samples.copy()
+        samples[5 * clip.rate_hz : 5 * clip.rate_hz + 50] = np.nan
+        broken.append(AudioClip(samples, clip.rate_hz))
+    observed = analyzer.observe([AudioChunk(tuple(broken))])
+    result = analyzer.conclude(observed, Context(VideoFacts(container="arrays", duration_s=6.0)))
+    assert result.tempo.bpm == pytest.approx(120.0, rel=0.01)
+
+
+def test_result_and_observation_travel(analyzer: Any) -> None:
+    observed = analyzer.observe([chunk_of(analyzer, made.progression(0, "major"))])
+    facts = VideoFacts(container="arrays", duration_s=6.0)
+    result = analyzer.conclude(observed, Context(facts))
+    packed = pickle.dumps(observed)
+    assert len(packed) < 100_000
+    assert analyzer.conclude(pickle.loads(packed), Context(facts)) == result
+    assert AudioAnalysisResult.model_validate_json(result.model_dump_json()) == result
+
+
+def test_time_line_and_headline_say_what_was_found(analyzer: Any) -> None:
+    sound = made.drums(100, 9.0, "rock") + 0.5 * made.progression(0, "major", 0.75, 3)
+    result = heard(analyzer, np.concatenate([sound, made.silence(2.0)]))
+    items = analyzer.timeline(result)
+    assert [item.label for item in items] == ["music, 100 bpm, C major", "silence"]
+    assert all(item.channel == "heard" and item.analyzer == "audio_analysis" for item in items)
+    headline = analyzer.headline(result)
+    assert "100 bpm; C major" in headline
+    assert f"{result.loudness.integrated_lufs:.1f} LUFS" in headline
+    silent = heard(analyzer, made.silence(3.0))
+    assert analyzer.headline(silent) == "Music 0%, speech 0%, silence 100% of the time."
