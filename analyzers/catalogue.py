@@ -8,12 +8,14 @@ from analyzers.audio_analysis import AudioAnalysis
 from analyzers.base import AnyAnalyzer
 from analyzers.camera_analysis import CameraAnalysis
 from analyzers.color_analysis import ColorAnalysis
+from analyzers.cut_analysis import CutAnalysis
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
 CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     ColorAnalysis,
+    CutAnalysis,
     CameraAnalysis,
     SpeechFlow,
     SpeechRate,

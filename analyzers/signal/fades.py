@@ -1,0 +1,270 @@
+"""Fades from small thumbnails, by the model that made them.
+
+A fade shows ``(1 - a) A + a C`` with a plain colour C and ``a`` between 0 and 1: the distance of all pixels from that
+colour grows or falls together, and smoothly. Lienhart, "Comparison of automatic shot boundary detection
+algorithms", SPIE 3656 (1999), finds fades by the deviation of pixels in the same way; here any colour may be C, and
+the deviation is measured from it, so that brightness ramps of a plain picture are fades too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from media.types import Float32Array, Float64Array
+
+Direction = Literal["in", "out"]
+DIRECTIONS: tuple[Direction, ...] = ("out", "in")
+
+PLAIN_LEVELS = 6.0
+"""Deviation of pixels from their mean below which a picture is one plain colour; a small caption may stand on it."""
+
+STEADY_LEVELS = 2.0
+"""Largest change of a plain colour from frame to frame while it stands still."""
+
+MAX_STEP = 0.5
+"""A single frame may bring at most this share of a fade: more is a cut."""
+
+FLOOR_SHARE = 0.35
+"""What stays at the plain end (a watermark) is at most this share of the fade's range."""
+
+FLAT_SLOPE = 0.12
+"""A fade has ended where its slope falls below this share of its steepest."""
+
+UNEVEN = 0.2
+"""How much further the brightest pixels may be from the plain colour than all together, as shares of their own full
+distance: in a fade all go together; an object or a pan that leaves a plain wall shows some pixels in full at once."""
+
+OPEN_SHARE = 0.6
+"""A fade that the clip's end or a cut breaks off counts when it has lost this share."""
+
+
+@dataclass(frozen=True)
+class FadeSettings:
+    """Thresholds of ``fades``; ``CutAnalysisConfig`` says where each comes from.
+
+    Attributes:
+        min_s: Shortest fade.
+        max_s: Longest fade.
+        min_range: Smallest distance from the plain colour at the full end, in levels.
+    """
+
+    min_s: float
+    max_s: float
+    min_range: float
+
+
+@dataclass(frozen=True)
+class Fade:
+    """One fade; frames are positions in the clip.
+
+    Attributes:
+        direction: ``out`` towards the plain colour, ``in`` away from it.
+        start: First frame that differs from the full picture (out) or from the plain colour (in).
+        end: First frame after it.
+        plain: Frame that shows the plain colour best.
+        colour: Y', Cb, Cr of the plain colour.
+        range: Distance from the colour that the fade covers, in levels.
+        score: ``range`` over the full picture's distance, times the fade's evenness, in [0, 1].
+        complete: Whether it reaches the plain colour.
+    """
+
+    direction: Direction
+    start: int
+    end: int
+    plain: int
+    colour: tuple[float, float, float]
+    range: float
+    score: float
+    complete: bool
+
+
+def contrast(thumbs: Float32Array) -> Float64Array:
+    """float64 (N,): root mean square deviation of each picture's pixels from their mean colour, in levels."""
+    deviation = thumbs - thumbs.mean(axis=(1, 2), keepdims=True)
+    return np.asarray(np.sqrt(np.mean(np.square(deviation).sum(axis=-1), axis=(1, 2))), np.float64)
+
+
+def fades(
+    thumbs: Float32Array, pts_s: Float64Array, cuts: Sequence[int], settings: FadeSettings, period_s: float
+) -> list[Fade]:
+    """All fades, sorted; no two overlap by more than a fifth of the shorter.
+
+    Args:
+        thumbs: float32 (N, h, w, 3), Y'CbCr.
+        pts_s: float64 (N,).
+        cuts: First frames of hard cuts, which no fade crosses.
+        settings: Thresholds.
+        period_s: Usual time from frame to frame.
+    """
+    found: list[Fade] = []
+    for plain in _plain_frames(thumbs):
+        colour = thumbs[plain].mean(axis=(0, 1))
+        for direction in DIRECTIONS:
+            order = _outward(plain, direction, thumbs, pts_s, cuts, settings.max_s)
+            fade = _fade(thumbs, order, colour, direction, plain, settings, period_s)
+            if fade is not None:
+                found.append(fade)
+    found.extend(_broken_off(thumbs, pts_s, cuts, settings, period_s))
+    return _without_doubles(found)
+
+
+def _plain_frames(thumbs: Float32Array) -> list[int]:
+    """Frames that end a fade: in each stretch of a steady plain colour the plainest, first and last of equals."""
+    level = contrast(thumbs)
+    means = thumbs.mean(axis=(1, 2))
+    n = len(thumbs)
+    out: set[int] = set()
+    start = 0
+    while start < n:
+        if level[start] > PLAIN_LEVELS:
+            start += 1
+            continue
+        end = start + 1
+        while end < n and level[end] <= PLAIN_LEVELS and np.abs(means[end] - means[end - 1]).max() <= STEADY_LEVELS:
+            end += 1
+        stretch = level[start:end]
+        best = np.flatnonzero(stretch <= stretch.min() + 0.5) + start
+        is_dip = (start == 0 or level[start - 1] > level[start]) and (end == n or level[end] > level[end - 1])
+        if end - start > 1 or is_dip:
+            out.update((int(best[0]), int(best[-1])))
+        start = end
+    return sorted(out)
+
+
+def _outward(
+    plain: int, direction: Direction, thumbs: Float32Array, pts_s: Float64Array, cuts: Sequence[int], max_s: float
+) -> range:
+    """Frames from the plain one on, away from it in time, up to the next cut or ``max_s``."""
+    if direction == "in":
+        stop = min([c for c in cuts if c > plain] + [len(thumbs)])
+        stop = min(stop, int(np.searchsorted(pts_s, pts_s[plain] + max_s, side="right")))
+        return range(plain, stop)
+    first = max([c for c in cuts if c <= plain] + [0])
+    first = max(first, int(np.searchsorted(pts_s, pts_s[plain] - max_s, side="left")))
+    return range(plain, first - 1, -1)
+
+
+def _fade(
+    thumbs: Float32Array,
+    order: range,
+    colour: Float32Array,
+    direction: Direction,
+    plain: int,
+    settings: FadeSettings,
+    period_s: float,
+) -> Fade | None:
+    """The fade that leads outward along ``order``, if there is one."""
+    steps = max(3, round(settings.min_s / period_s))
+    if len(order) <= steps:
+        return None
+    away = np.sqrt(np.square(thumbs[list(order)] - colour).sum(axis=-1))
+    total = np.sqrt(np.mean(np.square(away), axis=(1, 2)), dtype=np.float64)
+    top = _end_of_rise(total)
+    floor, peak = float(total[: top + 1].min()), float(total[top])
+    reach = peak - floor
+    if reach < settings.min_range or floor > FLOOR_SHARE * peak:
+        return None
+    rise = (total[: top + 1] - floor) / reach
+    first = int(np.flatnonzero(rise <= 0.03)[-1])
+    last = first + int(np.argmax(rise[first:] >= 0.97))
+    if last - first < steps or np.max(np.diff(rise[first : last + 1])) > MAX_STEP:
+        return None
+    if not _is_even(away, rise, first, last):
+        return None
+    smooth = _steady_share(thumbs, [order[i] for i in range(first, last + 1)], colour)
+    inner, outer = order[first], order[last]
+    # The frame at the full end still is the picture itself, the one at the plain end the plain colour.
+    start, end = (outer + 1, inner) if direction == "out" else (inner + 1, outer)
+    shown = (float(colour[0]), float(colour[1]), float(colour[2]))
+    return Fade(direction, start, end, plain, shown, reach, float(np.clip(reach / peak * smooth, 0.0, 1.0)), True)
+
+
+def _end_of_rise(total: Float64Array) -> int:
+    """Where the distance from the plain colour stops growing: it falls, or its slope has become flat."""
+    best = 0
+    steepest = 0.0
+    for i in range(1, len(total)):
+        if total[i] > total[best]:
+            best = i
+        slope = (total[i] - total[max(0, i - 4)]) / min(i, 4)
+        steepest = max(steepest, slope)
+        if total[i] < total[best] - max(2.0, 0.08 * total[best]):
+            break
+        if i >= 4 and steepest > 0.0 and slope < FLAT_SLOPE * steepest and total[best] > PLAIN_LEVELS * 2:
+            break
+    return best
+
+
+def _is_even(away: Float32Array, rise: Float64Array, first: int, last: int) -> bool:
+    """Whether the pixels furthest from the colour grow like all: a fade, and no object on a plain ground."""
+    upper = np.percentile(away[first : last + 1], 90, axis=(1, 2))
+    if upper[-1] <= upper[0]:
+        return False
+    share = (upper - upper[0]) / (upper[-1] - upper[0])
+    inside = (rise[first : last + 1] > 0.15) & (rise[first : last + 1] < 0.7)
+    return not inside.any() or float(np.median(share[inside] - rise[first : last + 1][inside])) <= UNEVEN
+
+
+def _steady_share(thumbs: Float32Array, frames: list[int], colour: Float32Array) -> float:
+    """Median cosine of consecutive pictures, seen from the colour: 1 when only their distance from it changes."""
+    away = (thumbs[frames] - colour).reshape(len(frames), -1)
+    norm = np.sqrt(np.square(away).sum(axis=1)) + 1e-3
+    return float(np.median(np.sum(away[1:] * away[:-1], axis=1) / (norm[1:] * norm[:-1])))
+
+
+def _broken_off(
+    thumbs: Float32Array, pts_s: Float64Array, cuts: Sequence[int], settings: FadeSettings, period_s: float
+) -> Iterator[Fade]:
+    """Fades from or to black or white that a cut or the clip's end breaks off before the plain colour."""
+    borders = sorted({0, len(thumbs), *cuts})
+    for colour in (BLACK, WHITE):
+        for start, end in pairwise(borders):
+            ends: tuple[tuple[Direction, int], ...] = (("out", end - 1), ("in", start))
+            for direction, plain in ends:
+                order = _outward(plain, direction, thumbs, pts_s, cuts, settings.max_s)
+                total = np.sqrt(np.mean(np.square(thumbs[list(order)] - colour).sum(axis=-1), axis=(1, 2)))
+                top = _end_of_rise(total.astype(np.float64))
+                lost = 1.0 - float(total[0]) / max(float(total[top]), 1e-3)
+                steps = max(3, round(settings.min_s / period_s))
+                if top < steps or lost < OPEN_SHARE or float(total[top] - total[0]) < settings.min_range:
+                    continue
+                if np.max(np.diff(total[: top + 1])) > MAX_STEP * float(total[top] - total[0]):
+                    continue
+                smooth = _steady_share(thumbs, list(order[: top + 1]), colour)
+                if smooth < STEADY_OPEN:
+                    continue
+                outer = order[top]
+                span = (outer + 1, plain + 1) if direction == "out" else (plain, outer)
+                shown = (float(colour[0]), float(colour[1]), float(colour[2]))
+                reach = float(total[top] - total[0])
+                yield Fade(direction, *span, plain, shown, reach, float(np.clip(lost * smooth, 0.0, 1.0)), False)
+
+
+BLACK = np.array([0.0, 128.0, 128.0], np.float32)
+WHITE = np.array([255.0, 128.0, 128.0], np.float32)
+
+STEADY_OPEN = 0.97
+"""Cosine of consecutive pictures that a broken-off fade must keep, since no plain colour confirms it."""
+
+
+MAX_OVERLAP = 0.2
+"""Share of the shorter of two fades that may lie in the other: neighbours through one plain colour meet."""
+
+
+def _without_doubles(found: list[Fade]) -> list[Fade]:
+    """Of fades over the same frames the one to the darkest colour, complete before broken off."""
+    kept: list[Fade] = []
+    for fade in sorted(found, key=lambda f: (not f.complete, f.colour[0], -f.score)):
+        if all(_overlap(fade, other) <= MAX_OVERLAP for other in kept):
+            kept.append(fade)
+    return sorted(kept, key=lambda f: f.start)
+
+
+def _overlap(a: Fade, b: Fade) -> float:
+    shared = min(a.end, b.end) - max(a.start, b.start)
+    return max(0, shared) / max(1, min(a.end - a.start, b.end - b.start))
