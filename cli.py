@@ -60,6 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--url", default=DEFAULT_URL, help=f"of the service (default: {DEFAULT_URL})")
     analyze.set_defaults(run=_analyze)
 
+    check = commands.add_parser("check", help="check a Serve yaml for what Serve would silently drop")
+    check.add_argument("file", type=Path)
+    check.set_defaults(run=_check)
+
     doctor = commands.add_parser("doctor", help="check this machine and say what to do")
     doctor.set_defaults(run=_doctor)
 
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(arguments: argparse.Namespace, out: Console) -> int:
     from ops.profiles import PROFILE_FILES, load_profile
     from ops.server import StartFailed, local_service
+    from ops.strict_config import InvalidConfig
 
     config = load_profile(PROFILE_FILES[arguments.profile], port=arguments.port)
     stop = threading.Event()
@@ -88,8 +93,8 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
             out.print("stop with Ctrl-C")
             stop.wait()
             out.print("stopping ...")
-    except StartFailed as error:
-        out.print(f"did not start: {error}", style="red")
+    except (StartFailed, InvalidConfig) as error:
+        out.print(f"did not start: {error}", style="red", markup=False)
         return EXIT_REFUSED
     return EXIT_OK
 
@@ -121,6 +126,17 @@ def _write(document: AnalysisDocument, folder: Path, stem: str) -> Path:
     target = folder / f"{stem}.json"
     target.write_text(document.model_dump_json(indent=1))
     return target
+
+
+def _check(arguments: argparse.Namespace, out: Console) -> int:
+    from ops.strict_config import check_serve_config
+
+    problems = check_serve_config(arguments.file)
+    for problem in problems:
+        out.print(problem, style="red", highlight=False, markup=False)
+    if not problems:
+        out.print(f"{arguments.file}: nothing wrong")
+    return EXIT_REFUSED if problems else EXIT_OK
 
 
 def _doctor(arguments: argparse.Namespace, out: Console) -> int:

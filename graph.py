@@ -5,12 +5,15 @@
 ``serve run graph:app`` starts it with defaults; ``serve deploy serve_config.cpu.yaml`` with the file's settings.
 """
 
+import os
+
 # No `from __future__ import annotations` here: Serve reads the annotation of `args` to type the yaml's values.
 from ray.serve import Application
 
 from analyzers.catalogue import analyzer_class, names
 from deployments.analyzer import AnalyzerDeployment
 from deployments.ingress import IngressDeployment
+from deployments.serve_flags import refused_flags
 from deployments.settings import GraphArgs
 
 
@@ -20,7 +23,10 @@ def build(args: GraphArgs) -> Application:
     Raises:
         UnknownAnalyzer: ``args.analyzers`` names one that does not exist.
         RetiredAnalyzer: It names one that was replaced.
+        RuntimeError: A flag of Ray Serve is on under which the application would lose data.
     """
+    if flags := refused_flags(os.environ):
+        raise RuntimeError(" ".join(flags))
     active = names() if args.analyzers is None else tuple(analyzer_class(name).name for name in args.analyzers)
     analyzers = {name: AnalyzerDeployment.options(name=name).bind(name) for name in active}
     return IngressDeployment.bind(args, analyzers)

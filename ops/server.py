@@ -15,6 +15,7 @@ import httpx
 
 from analyzers.threads import thread_environment
 from deployments.settings import PROJECT_ROOT
+from ops.strict_config import InvalidConfig, check_config
 
 OBJECT_STORE_BYTES = 768 * 1024 * 1024
 """Shared memory for pictures and sound on one machine: two videos of 192 MB in flight, what is being decoded, and as
@@ -54,9 +55,12 @@ def local_service(config: dict[str, Any]) -> Iterator[Service]:
         config: A Serve configuration, as in the yaml files.
 
     Raises:
+        InvalidConfig: The configuration holds what Serve would silently drop, or settings out of bounds.
         StartFailed: It did not come up in time.
     """
     started_s = time.monotonic()
+    if problems := check_config(config):
+        raise InvalidConfig(problems)
     os.environ.update(thread_environment(1))
     # Replicas import the project by name: it is installed, or its root is on their path.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))

@@ -69,3 +69,13 @@ def test_no_service_is_told_with_what_to_do(sample: Path, capsys: pytest.Capture
 def test_a_second_sample_is_the_same(sample: Path, tmp_path: Path) -> None:
     make_sample(tmp_path / "again.mp4")
     assert (tmp_path / "again.mp4").read_bytes() == sample.read_bytes()
+
+
+def test_check_names_what_serve_would_drop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "serve_config.cpu.yaml"]) == cli.EXIT_OK
+    text = Path("serve_config.cpu.yaml").read_text()
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text.replace("num_replicas: 1", "num_replica: 1", 1))
+    capsys.readouterr()
+    assert cli.main(["check", str(wrong)]) == cli.EXIT_REFUSED
+    assert "num_replica" in capsys.readouterr().out

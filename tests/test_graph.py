@@ -1,0 +1,39 @@
+"""The graph is composition: which analyzers it holds, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from analyzers.catalogue import names
+from deployments.settings import GraphArgs
+from schema.errors import RetiredAnalyzer, UnknownAnalyzer
+
+graph = pytest.importorskip("graph")
+
+
+def _deployments(args: GraphArgs) -> set[str]:
+    """Names of all deployments bound below the ingress."""
+    ingress = graph.build(args)._bound_deployment
+    analyzers = ingress._deployment_config, ingress.init_args[1]
+    return {app._bound_deployment.name for app in analyzers[1].values()}
+
+
+def test_all_analyzers_are_deployed_by_default() -> None:
+    assert _deployments(GraphArgs()) == set(names())
+    assert graph.app is not None
+
+
+def test_only_the_named_ones() -> None:
+    assert _deployments(GraphArgs(analyzers=("cut_analysis",))) == {"cut_analysis"}
+
+
+@pytest.mark.parametrize(("name", "error"), [("nope", UnknownAnalyzer), ("face_detection", RetiredAnalyzer)])
+def test_unknown_and_retired_names(name: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        graph.build(GraphArgs(analyzers=(name,)))
+
+
+def test_harmful_flags_keep_it_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_SERVE_USE_GRPC_BY_DEFAULT", "1")
+    with pytest.raises(RuntimeError, match="RAY_SERVE_USE_GRPC_BY_DEFAULT"):
+        graph.build(GraphArgs())
