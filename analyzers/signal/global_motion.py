@@ -242,16 +242,18 @@ class GlobalMotion:
 
     def _flow(self, first: _View, second: _View, shift: tuple[float, float] | None) -> Floats:
         shape = first.levels.shape
-        if shape not in self._flows:
-            # One object per shape: fed with several, it crashes the process (OpenCV 5.0).
-            self._flows[shape] = self._cv.DISOpticalFlow_create(self._cv.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        # One object per shape and kind of call: fed with several shapes OpenCV 5.0 crashes the process, and after one
+        # call with a start it starts from there again when given none.
+        key = (*shape, shift is None)
+        if key not in self._flows:
+            self._flows[key] = self._cv.DISOpticalFlow_create(self._cv.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
             # The preset stops at a quarter of the size; these pictures are small already.
-            self._flows[shape].setFinestScale(1)
+            self._flows[key].setFinestScale(1)
         start: Any = None
         if shift is not None:
             start = np.empty((*shape, 2), np.float32)
             start[:] = shift
-        return self._means(self._flows[shape].calc(first.levels, second.levels, start), grid(*shape))
+        return self._means(self._flows[key].calc(first.levels, second.levels, start), grid(*shape))
 
     def _fit(self, shape: tuple[int, ...], flow: Floats, among: Mask, structured: Mask) -> _Fit | None:
         height, width = shape
