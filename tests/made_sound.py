@@ -28,18 +28,18 @@ def silence(length_s: float) -> Sound:
 
 def sine(hz: float, length_s: float, dbfs: float = -12.0) -> Sound:
     """``dbfs`` is the level of its peak."""
-    return (10.0 ** (dbfs / 20.0) * np.sin(2.0 * np.pi * hz * seconds(length_s))).astype(np.float32)
+    return np.asarray(10.0 ** (dbfs / 20.0) * np.sin(2.0 * np.pi * hz * seconds(length_s)), np.float32)
 
 
 def noise(length_s: float, rms: float = 0.1, seed: int = 0) -> Sound:
-    return (rms * np.random.default_rng(seed).standard_normal(round(length_s * RATE_HZ))).astype(np.float32)
+    return np.asarray(rms * np.random.default_rng(seed).standard_normal(round(length_s * RATE_HZ)), np.float32)
 
 
 def pink_noise(length_s: float, rms: float = 0.1, seed: int = 0) -> Sound:
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(round(length_s * RATE_HZ)))
     spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 1))
     sound = np.fft.irfft(spectrum, round(length_s * RATE_HZ))
-    return (rms * sound / sound.std()).astype(np.float32)
+    return np.asarray(rms * sound / sound.std(), np.float32)
 
 
 def put(base: Sound, sound: np.ndarray[Any, Any], at_s: float, gain: float = 1.0) -> None:
@@ -79,7 +79,7 @@ def progression(
         chord = [note(48 + tonic + root + n + tuning, chord_s) for n in notes]
         bar.append(sum(chord) + note(36 + tonic + root + tuning, chord_s))
     sound = np.concatenate(bar * repeats)
-    return (0.5 * sound / np.abs(sound).max()).astype(np.float32)
+    return np.asarray(0.5 * sound / np.abs(sound).max(), np.float32)
 
 
 def kick() -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -107,4 +107,4 @@ def drums(bpm: float, length_s: float, pattern: Literal["rock", "four"], first_s
         if pattern == "rock":
             put(base, hat(), float(t))
         put(base, hat(), float(t) + period / 2.0)
-    return (0.6 * base / np.abs(base).max()).astype(np.float32)
+    return np.asarray(0.6 * base / np.abs(base).max(), np.float32)

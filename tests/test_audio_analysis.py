@@ -76,7 +76,7 @@ def stereo(*parts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def tone48(dbfs: float, length_s: float, hz: float = 1000.0, phase: float = 0.0) -> np.ndarray[Any, Any]:
     t = np.arange(round(length_s * loudness.RATE_HZ)) / loudness.RATE_HZ
-    return 10.0 ** (dbfs / 20.0) * np.sin(2.0 * np.pi * hz * t + phase)
+    return np.asarray(10.0 ** (dbfs / 20.0) * np.sin(2.0 * np.pi * hz * t + phase))
 
 
 def sound_of(name: str) -> np.ndarray[Any, Any]:

@@ -218,4 +218,4 @@ def _refined(lag: float, correlation: Float64Array, strength: float) -> float:
         if centre >= 0.5 * strength and bend < 0.0 and centre >= max(left, right):
             lag = (at + 0.5 * (left - right) / bend) / multiple
         multiple *= 2
-    return lag
+    return float(lag)
