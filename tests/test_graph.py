@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+import graph
 from analyzers.catalogue import names
 from deployments.settings import GraphArgs
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
-graph = pytest.importorskip("graph")
-
 
 def _deployments(args: GraphArgs) -> set[str]:
-    """Names of all deployments bound below the ingress."""
-    ingress = graph.build(args)._bound_deployment
-    analyzers = ingress._deployment_config, ingress.init_args[1]
-    return {app._bound_deployment.name for app in analyzers[1].values()}
+    """Names of the deployments that the ingress is bound to."""
+    _, analyzers = graph.build(args)._bound_deployment.init_args
+    return {application._bound_deployment.name for application in analyzers.values()}
 
 
 def test_all_analyzers_are_deployed_by_default() -> None:
