@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from media.limits import MediaLimits
 from media.needs import AudioNeed
 from media.plan import DecodePlan
 from media.pyav_open import OpenMedia, error_text, open_media
+from media.pyav_packets import read_packets
 from media.types import AudioClip, Float32Array
 from schema.document import VideoFacts
 from schema.errors import DecodeFailed
@@ -96,7 +98,7 @@ def _blocks(media: OpenMedia, stream: AudioStream, max_duration_s: float) -> Ite
 
 def _frames(media: OpenMedia, stream: AudioStream) -> Iterator[AudioFrame]:
     """Goes on behind damaged packets; raises where the container itself breaks off."""
-    for packet in media.container.demux(stream):
+    for packet in chain(read_packets(media, stream), [None]):
         try:
             frames = stream.decode(packet)
         except av.error.EOFError:

@@ -56,7 +56,9 @@ class PictureStack:
     def add(self, picture: UInt8Array, time_s: float, number: int) -> None:
         """Takes a picture of the stack's shape."""
         if len(self) == len(self._frames):
-            self._frames = np.concatenate([self._frames, np.empty_like(self._frames)])
+            larger: UInt8Array = np.empty((2 * len(self), *self._frames.shape[1:]), np.uint8)
+            larger[: len(self)] = self._frames
+            self._frames = larger
         self._frames[len(self)] = picture
         self._times.append(time_s)
         self.numbers.append(number)

@@ -25,12 +25,14 @@ from typing import Any, Union
 import av.error
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 from media.decode_source import Losses, Picture
 from media.limits import MediaLimits
 from media.needs import Colour
 from media.plan import FALLBACK_FRAME_RATE, DecodePlan, scaled_size
 from media.pyav_open import OpenMedia, open_media
+from media.pyav_packets import read_packets
 from media.types import UInt8Array
 from schema.document import VideoFacts
 from schema.errors import InternalError, NotAVideo, TooLarge, UnsupportedCodec
@@ -125,7 +127,7 @@ def decord_source(
     with open_media(path, limits) as media:
         if media.video is None or not facts.width or not facts.height:
             raise NotAVideo(f"{path.name}: sound without pictures")
-        packets, stamps = _stamps(media)
+        packets, stamps = _stamps(media, media.video)
         source = (facts.width, facts.height)
         width, height = _largest(plan, source)
         if width < MIN_WIDTH_PX or facts.container in LOSSY_CONTAINERS:
@@ -167,15 +169,14 @@ def _largest(plan: DecodePlan, source: tuple[int, int]) -> tuple[int, int]:
     return scaled_size(*source, max(short_side_px, MIN_WIDTH_PX))
 
 
-def _stamps(media: OpenMedia) -> tuple[int, list[Stamp]]:
+def _stamps(media: OpenMedia, stream: VideoStream) -> tuple[int, list[Stamp]]:
     """Number of packets, and the stamps of those that an edit list does not hide, in presentation order."""
     packets, stamps = 0, []
     try:
-        for packet in media.container.demux(media.video):
-            if packet.size:
-                packets += 1
-                if not packet.is_discard:
-                    stamps.append((_seconds(packet.pts, packet.time_base), _seconds(packet.duration, packet.time_base)))
+        for packet in read_packets(media, stream):
+            packets += 1
+            if not packet.is_discard:
+                stamps.append((_seconds(packet.pts, packet.time_base), _seconds(packet.duration, packet.time_base)))
     except av.error.FFmpegError:  # the file breaks off here, for decord too
         return packets, sorted(stamps, key=_by_time)
     return packets, sorted(stamps, key=_by_time)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 import schema.errors
 from media.limits import MediaLimits
 from schema.document import VideoFacts
@@ -104,7 +106,11 @@ def _killed(path: Path, number: int, limits: MediaLimits) -> AnalyzerSystemError
 
 def _facts_or_error(path: Path, answer: dict[str, object]) -> VideoFacts:
     if "error" not in answer:
-        return VideoFacts.model_validate(answer)
+        try:
+            return VideoFacts.model_validate(answer)
+        except ValidationError as error:
+            fields = ", ".join(str(e["loc"][0]) for e in error.errors())
+            raise NotAVideo(f"{path.name}: its header makes no sense ({fields})") from None
     kind: type[AnalyzerSystemError] = getattr(schema.errors, str(answer["error"]))
     action = answer.get("action")
     raise kind(f"{path.name}: {answer['details']}", str(action) if action else None)

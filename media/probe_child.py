@@ -97,15 +97,16 @@ def _declared_duration_s(media: OpenMedia) -> float | None:
     """Length of the chosen pictures from time zero on, else of the sound, else of the container; None if unknown."""
     stream = media.video if media.video is not None else media.audio
     assert stream is not None
-    if stream.duration and stream.time_base:
+    whole_s = max(0.0, (media.container.duration or 0) / 1e6)  # negative in damaged files
+    if stream.duration and stream.duration > 0 and stream.time_base:
         start = stream.start_time * stream.time_base if stream.start_time is not None else media.start_s
         return max(0.0, float(start + stream.duration * stream.time_base) - media.start_s)
     end = _clock_s(stream.metadata.get("DURATION", ""))
-    if end is None and media.container.duration and media.container.format.name.startswith("matroska"):
-        end = media.container.duration / 1e6
+    if end is None and whole_s and media.container.format.name.startswith("matroska"):
+        end = whole_s
     if end is not None:  # Matroska's lengths count from its own zero
         return max(0.0, end - media.start_s)
-    return media.container.duration / 1e6 if media.container.duration else None
+    return whole_s or None
 
 
 def _clock_s(text: str) -> float | None:
@@ -164,12 +165,12 @@ def _picture_facts(media: OpenMedia, stream: VideoStream, limits: MediaLimits) -
         "width": upright[0],
         "height": upright[1],
         "rotation_deg": orientation.turn_deg,
-        "pixel_aspect_ratio": float(aspect) if aspect else 1.0,
-        "frame_rate": float(rate) if rate else None,
+        "pixel_aspect_ratio": float(aspect) if aspect and aspect > 0 else 1.0,
+        "frame_rate": float(rate) if rate and rate > 0 else None,
         "interlaced": first.interlaced_frame if first is not None else None,
         "video_codec": context.codec.canonical_name,
         "pixel_format": pixels.name if pixels is not None else None,
-        "frames_declared": stream.frames or None,
+        "frames_declared": stream.frames if stream.frames > 0 else None,
     }
 
 
@@ -188,9 +189,10 @@ def _first_picture(media: OpenMedia, stream: VideoStream) -> tuple[VideoFrame | 
     import av.error
 
     from media.pyav_open import error_text
+    from media.pyav_packets import read_packets
 
     stream.codec_context.thread_count = 1
-    packets = media.container.demux(stream)
+    packets = read_packets(media, stream)
     fault = "no packets"
     for _ in range(FIRST_PICTURE_PACKETS):
         try:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Colorspace, VideoReformatter
 
 from media.needs import Colour
 from media.orientation import Orientation
@@ -79,11 +79,15 @@ class Renderer:
         if not _is_yuv(frame):
             layout, colour_range = "rgb24", FULL
         scaler = self._scalers.setdefault((size, layout), VideoReformatter())
+        # The matrix is applied later, by us: the same on both sides, whatever (perhaps nonsense) the file is tagged.
+        matrix = int(Colorspace.ITU601) if _is_yuv(frame) else None
         return scaler.reformat(
             frame,
             *size,
             format=layout,
             interpolation="AREA",
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
             src_color_range=colour_range,
             dst_color_range=FULL if layout == "gray" else colour_range,
             threads=1,
@@ -158,5 +162,4 @@ def _top_field(frame: VideoFrame) -> VideoFrame:
         room = np.frombuffer(cast("bytes", target), np.uint8).reshape(-1, target.line_size)
         rows, columns = min(len(lines), len(room)), min(source.line_size, target.line_size)
         room[:rows, :columns] = lines[:rows, :columns]
-    field.colorspace, field.color_range = frame.colorspace, frame.color_range
     return field

@@ -19,6 +19,7 @@ from media.orientation import Orientation, orientation_of
 from media.plan import FALLBACK_FRAME_RATE
 from media.pyav_frames import Renderer
 from media.pyav_open import OpenMedia, error_text, open_media
+from media.pyav_packets import read_packets
 from media.types import UInt8Array
 from schema.errors import NotAVideo
 
@@ -71,9 +72,7 @@ class PyAVSource:
         sound = self._media.audio if not self._stream.duration else None
         streams = [self._stream] if sound is None else [self._stream, sound]
         try:
-            for packet in self._media.container.demux(*streams):
-                if packet.size == 0:  # PyAV's flush packets; ``pictures`` flushes itself
-                    continue
+            for packet in read_packets(self._media, *streams):
                 if packet.stream_index == self._stream.index:
                     yield packet
                 elif packet.pts is not None and packet.time_base:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from media.limits import MediaLimits
 from media.needs import EveryFrame, FrameNeed, Needs, Rate, Spread
 from media.plan import plan_decode
 from media.types import ChunkHeader, DecodeReport
-from schema.errors import DecodeFailed, NotAVideo
+from schema.errors import AnalyzerSystemError, DecodeFailed, NotAVideo
 from tests.decoded import Decoded, decode, facts_of
 from tests.made_media import (
     TICK,
@@ -535,3 +536,52 @@ def test_the_default_stream_of_several_is_decoded() -> None:
     assert out.report.frames_decoded == 390
     assert out.facts.video_streams == 2
     assert out.facts.audio_streams == 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_files_give_items_or_a_typed_error(tmp_path: Path, seed: int) -> None:
+    """Bytes flipped, cut out, added or cut off: whatever comes out keeps the protocol, and nothing else is raised."""
+    chance = random.Random(seed)
+    name, made = [("a.mp4", {}), ("a.ts", {}), ("v.webm", {"codec": "libvpx"}), ("h.mkv", {"codec": "libx265"})][
+        seed % 4
+    ]
+    sound = Sound(clicks([0.3], 1.0, 48_000), 48_000, codec="libopus" if name.endswith("webm") else "aac")
+    whole = make_video(tmp_path / name, STEADY[:25], sound=sound, **made).read_bytes()
+    outcomes = set()
+    for _ in range(25):
+        path = tmp_path / f"damaged{Path(name).suffix}"
+        path.write_bytes(_damaged(bytearray(whole), chance))
+        try:
+            out = decode(path, EVERY, FrameNeed(Rate(5), 32, "gray"), FrameNeed(Spread(3), 64), chunk_s=0.4)
+        except AnalyzerSystemError as error:
+            outcomes.add(error.code)
+            continue
+        outcomes.add("decoded")
+        headers = [header for header, _ in out.chunks]
+        assert [h.index for h in headers] == list(range(len(headers)))
+        assert headers[0].start_s == 0.0
+        assert all(a.end_s == b.start_s and a.end_s > a.start_s for a, b in itertools.pairwise(headers))
+        assert headers[-1].end_s == pytest.approx(out.report.end_s)
+        times = out.times()
+        assert len(times) == out.report.frames_decoded
+        assert np.all(np.diff(times) > 0)
+        assert times[0] >= 0.0
+        assert times[-1] < out.report.end_s
+    assert "decoded" in outcomes
+    assert outcomes <= {"decoded", "decode_failed", "not_a_video", "too_long", "too_large", "unsupported_codec"}
+
+
+def _damaged(data: bytearray, chance: random.Random) -> bytes:
+    kind = chance.randrange(4)
+    if kind == 0:
+        for _ in range(chance.randrange(1, 40)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+    elif kind == 1:  # in the header
+        for _ in range(chance.randrange(1, 6)):
+            data[chance.randrange(min(len(data), 3000))] = chance.randrange(256)
+    elif kind == 2:
+        del data[chance.randrange(len(data)) :]
+    else:
+        at, length = chance.randrange(len(data)), chance.randrange(1, 400)
+        data[at : at + length] = chance.randbytes(length) if chance.random() < 0.5 else b""
+    return bytes(data)
