@@ -9,6 +9,7 @@ from analyzers.base import AnyAnalyzer
 from analyzers.camera_analysis import CameraAnalysis
 from analyzers.color_analysis import ColorAnalysis
 from analyzers.cut_analysis import CutAnalysis
+from analyzers.scene_segmentation import SceneSegmentation
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
@@ -16,6 +17,7 @@ from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     ColorAnalysis,
     CutAnalysis,
+    SceneSegmentation,
     CameraAnalysis,
     SpeechFlow,
     SpeechRate,

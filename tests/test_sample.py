@@ -110,8 +110,8 @@ def test_zoom_grows_the_picture_by_its_factor(drawn: Drawn, known: sample.Sample
     orb = cv2.ORB_create(1500)
     (ka, da), (kb, db) = (orb.detectAndCompute(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), None) for p in (first, last))
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(da, db)
-    source = np.float32([ka[m.queryIdx].pt for m in pairs])
-    target = np.float32([kb[m.trainIdx].pt for m in pairs])
+    source = np.array([ka[m.queryIdx].pt for m in pairs], np.float32)
+    target = np.array([kb[m.trainIdx].pt for m in pairs], np.float32)
     matrix, _ = cv2.estimateAffinePartial2D(source, target, ransacReprojThreshold=1.0)
     assert float(np.hypot(matrix[0, 0], matrix[0, 1])) == pytest.approx(zoom.zoom_per_s ** (5 / known.fps), abs=0.002)
 
