@@ -103,7 +103,6 @@ class RunningRendition:
             self._stack.add(*self._last)
             self._carried = 1
         self._stack.add(picture, time_s, number)
-        self._last = (picture, time_s, number)
 
     @property
     def pending_bytes(self) -> int:
@@ -113,6 +112,9 @@ class RunningRendition:
     def take(self) -> FrameBatch:
         """The current chunk's batch; the next chunk begins. A batch without own frames carries none either."""
         batch = self._stack.batch(self._carried, self._source)
+        if len(batch):
+            # Copied, so that a chunk's memory does not live on through its last picture.
+            self._last = (batch.frames[-1].copy(), float(batch.pts_s[-1]), int(batch.index[-1]))
         self._stack = PictureStack(self.need, self.size, capacity=len(batch.frames) + SPARE_PICTURES)
         self._carried = 0
         return batch

@@ -66,5 +66,5 @@ class PictureSource(Protocol):
         ...
 
     def render(self, picture: Picture, wanted: list[tuple[tuple[int, int], Colour]]) -> list[UInt8Array]:
-        """The upright picture at each (width, height) and colour; may be views, which the caller copies."""
+        """The upright picture at each (width, height) and colour; views that hold until the next call."""
         ...

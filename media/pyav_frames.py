@@ -48,6 +48,7 @@ class Renderer:
         # OpenCV does not read the process's thread budget by itself; small pictures gain nothing from threads.
         cv2.setNumThreads(int(os.environ.get("OMP_NUM_THREADS", "1")))
         self._scalers: dict[tuple[tuple[int, int], str], VideoReformatter] = {}
+        self._scratch: dict[tuple[int, int], tuple[UInt8Array, UInt8Array]] = {}
 
     def render(
         self, frame: VideoFrame, orientation: Orientation, wanted: list[tuple[tuple[int, int], Colour]]
@@ -55,7 +56,7 @@ class Renderer:
         """The upright picture at each wanted (width, height) and colour; scales once per size.
 
         Returns:
-            Per entry uint8 (H, W, 3) RGB or (H, W) gray; may be a view with padded lines.
+            Per entry uint8 (H, W, 3) RGB or (H, W) gray; views that hold until the next call.
         """
         source = _top_field(frame) if wanted and frame.interlaced_frame and frame.height >= 4 else frame
         in_colour = {size for size, colour in wanted if colour == "rgb"}
@@ -64,7 +65,7 @@ class Renderer:
         for size, colour in wanted:
             if size not in scaled:
                 scaled[size] = self._scale(source, orientation.upright(*size), size in in_colour)
-            picture = _convert(frame, scaled[size], colour)
+            picture = self._convert(frame, scaled[size], colour)
             if orientation.mirrored:
                 picture = cv2.flip(picture, 1)
             if orientation.turn_deg:
@@ -93,17 +94,24 @@ class Renderer:
             threads=1,
         )
 
+    def _convert(self, frame: VideoFrame, scaled: VideoFrame, colour: Colour) -> Any:
+        """``scaled`` as RGB or gray; a view into it where nothing has to be computed."""
+        layout, planes = scaled.format.name, _planes(scaled)
+        if layout == "rgb24":
+            rgb = planes[0].reshape(scaled.height, scaled.width, 3)
+            return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) if colour == "gray" else rgb
+        full = _is_full_range(frame)
+        if colour == "gray":
+            return planes[0] if full or layout == "gray" else cv2.LUT(planes[0], EXPAND)
+        merged, rgb = self._room(scaled.width, scaled.height)
+        return cv2.transform(cv2.merge(planes, merged), yuv_to_rgb(_luma_weights(frame), full), rgb)
 
-def _convert(frame: VideoFrame, scaled: VideoFrame, colour: Colour) -> Any:
-    """``scaled`` as RGB or gray; a view into it where nothing has to be computed."""
-    layout, planes = scaled.format.name, _planes(scaled)
-    if layout == "rgb24":
-        rgb = planes[0].reshape(scaled.height, scaled.width, 3)
-        return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) if colour == "gray" else rgb
-    full = _is_full_range(frame)
-    if colour == "gray":
-        return planes[0] if full or layout == "gray" else cv2.LUT(planes[0], EXPAND)
-    return cv2.transform(cv2.merge(planes), yuv_to_rgb(_luma_weights(frame), full))
+    def _room(self, width: int, height: int) -> tuple[UInt8Array, UInt8Array]:
+        """Two pictures to work in, kept: fresh memory costs more than the arithmetic on large ones."""
+        if (width, height) not in self._scratch:
+            shape = (height, width, 3)
+            self._scratch[width, height] = (np.empty(shape, np.uint8), np.empty(shape, np.uint8))
+        return self._scratch[width, height]
 
 
 def _planes(frame: VideoFrame) -> list[Any]:
