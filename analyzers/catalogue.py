@@ -8,6 +8,7 @@ from analyzers.audio_analysis import AudioAnalysis
 from analyzers.base import AnyAnalyzer
 from analyzers.camera_analysis import CameraAnalysis
 from analyzers.color_analysis import ColorAnalysis
+from analyzers.composition_analysis import CompositionAnalysis
 from analyzers.cut_analysis import CutAnalysis
 from analyzers.scene_segmentation import SceneSegmentation
 from analyzers.speech_flow import SpeechFlow
@@ -17,6 +18,7 @@ from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     ColorAnalysis,
     CutAnalysis,
+    CompositionAnalysis,
     SceneSegmentation,
     CameraAnalysis,
     SpeechFlow,
