@@ -62,7 +62,7 @@ def open_media(path: Path, limits: MediaLimits) -> Iterator[OpenMedia]:
         UnsupportedCodec: No decoder for its pictures, or for its sound where it has no pictures.
     """
     codec_options = {"max_pixels": str(int(limits.max_pixels * CODED_MARGIN))}
-    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, **codec_options}
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS, "enable_drefs": "0", **codec_options}
     try:
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except FileNotFoundError:

@@ -10,12 +10,17 @@ import numpy as np
 
 from media.decode import Decoder, decode_video
 from media.limits import MediaLimits
-from media.needs import FrameNeed, Needs
+from media.needs import EveryFrame, FrameNeed, Needs
 from media.plan import DecodePlan, plan_decode
 from media.probe_child import read_facts
 from media.types import ChunkHeader, DecodeReport, FrameBatch
 from schema.document import VideoFacts
 from tests.made_media import read_number
+
+EVERY = FrameNeed(EveryFrame(), 64)
+EVERY_GRAY = FrameNeed(EveryFrame(), 64, "gray")
+STEADY = [i / 25 for i in range(60)]
+"""Times of 60 pictures at 25 frames a second."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from struct import pack
+from struct import pack, unpack_from
 from typing import Any
 
 import av
@@ -267,3 +267,27 @@ def png_matroska(path: Path, size: tuple[int, int], packets: Sequence[bytes], fp
 
 def _ebml(kind: int, data: bytes) -> bytes:
     return kind.to_bytes((kind.bit_length() + 7) // 8, "big") + b"\x01" + len(data).to_bytes(7, "big") + data
+
+
+def reference_movie(path: Path, target: Path) -> Path:
+    """A QuickTime file without pictures of its own, whose data reference (an alias record) names ``target``.
+
+    ``target`` must be a QuickTime file by ``make_video``, with its index behind its pictures.
+    """
+    data, name = bytearray(target.read_bytes()), str(target).encode()
+    record = bytes(10) + b"\1" + b"v".ljust(27, b"\0") + bytes(12) + b"\1" + b"s".ljust(63, b"\0") + bytes(16)
+    record += pack(">hh", 1, 1) + bytes(16)
+    record += pack(">hh", 2, len(name)) + name + bytes(len(name) % 2) + pack(">hh", -1, 0)
+    dref = data.index(b"dref")
+    own = dref + 12
+    alias = pack(">I", 12 + len(record)) + b"alis" + bytes(4) + record
+    grown = len(alias) - unpack_from(">I", data, own)[0]
+    data[own : own + len(alias) - grown] = alias
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
+        at = data.rindex(box, 0, dref + 4) - 4
+        data[at : at + 4] = pack(">I", unpack_from(">I", data, at)[0] + grown)
+    pictures = data.index(b"mdat")
+    size = unpack_from(">I", data, pictures - 4)[0]
+    data[pictures + 4 : pictures - 4 + size] = bytes(size - 8)
+    path.write_bytes(data)
+    return path
