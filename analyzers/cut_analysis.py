@@ -3,13 +3,13 @@
 Method
     * every frame is compared with the one before, block by block, with and without motion compensation
       (``analyzers/signal/frame_change.py``); a hard cut is a change that is large, wide and alone in time
-      (``shot_boundaries.py``; the adaptive threshold follows Yeo and Liu 1995);
+      (``sudden_change.py``, adaptive threshold after Yeo and Liu 1995; ``hard_cuts.py``);
     * fades and dissolves are fitted to the model that made them, on thumbnails (``fades.py`` after Lienhart 1999,
       ``dissolves.py`` after Hampapur, Jain and Weymouth 1995 and Alattar 1993);
     * a hard cut whose two sides show one scene, moved or re-framed, is a jump cut.
 
-A hard cut between frames that repeat less than two frames later is a flash and no cut. Times are those of frames: a cut
-is placed at the first frame of the new shot.
+A change of light after which the picture returns is a flash and no cut. A cut is placed at the first frame of the new
+shot; a shot has at least two frames.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from analyzers.signal.dissolves import Dissolve, DissolveSettings
 from analyzers.signal.edit_points import Border, EditPoints, EditSettings, edit_points
 from analyzers.signal.fades import Fade, FadeSettings
 from analyzers.signal.frame_change import ChangeMeter, FrameChanges
-from analyzers.signal.shot_boundaries import CutSettings
+from analyzers.signal.sudden_change import CutSettings
 from media.needs import EveryFrame, FrameNeed, Needs
 from media.types import FrameChunk
 from schema.base import Model, Seconds, TimedSpan, UnitScore
@@ -186,10 +186,9 @@ class CutAnalysis(Analyzer[CutAnalysisConfig, FrameChunk, FrameChanges, CutAnaly
 
     def observe(self, chunks: Sequence[FrameChunk]) -> list[FrameChanges]:
         """Measures each chunk's frames against their predecessors."""
-        meter = self._meter or ChangeMeter()
-        self._meter = meter
-        batches = [chunk.batch for chunk in chunks]
-        return [meter.measure(b.frames, b.pts_s, b.index, b.carried) for b in batches]
+        if self._meter is None:
+            self._meter = ChangeMeter()
+        return [self._meter.measure(chunk.batch) for chunk in chunks]
 
     def conclude(self, observations: Sequence[FrameChanges], context: Context) -> CutAnalysisResult:
         """Finds the borders over the whole clip.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzers.signal.shot_boundaries import correlation
+from analyzers.signal.hard_cuts import correlation
 from media.types import Float32Array, Float64Array, Int64Array
 
 POOL_PX = 2
@@ -135,6 +135,7 @@ def _candidates(
     flat: Float32Array, starts: Int64Array, span: int, settings: DissolveSettings
 ) -> Iterator[tuple[float, int, int]]:
     """(rank, start, span) of the stretches whose frames lie on the line and rise evenly."""
+    middle = span // 2
     steps = np.unique(np.round(np.linspace(0, span, SAMPLES + 2)[1:-1]).astype(np.int64))
     for batch in np.array_split(starts, max(1, -(-len(starts) // BATCH))):
         way = flat[batch + span] - flat[batch]
@@ -146,8 +147,22 @@ def _candidates(
         rest = np.sqrt(np.mean(np.square(between - alpha[..., None] * way[:, None]), axis=2)) / distance[:, None]
         off = np.abs(alpha - steps / span).max(axis=1)
         typical = np.median(rest, axis=1)
-        for k in np.flatnonzero((typical <= settings.residual) & (off <= UNEVEN)):
+        fits = np.flatnonzero((typical <= settings.residual) & (off <= UNEVEN))
+        dips = _dips(flat, first[fits], middle, span)
+        for k in fits[(dips >= DIP_RANGE[0] / 2) & (dips <= DIP_RANGE[1] * 2)]:
             yield float(distance[k] * (1.0 - typical[k]) * (1.0 - off[k])), int(first[k]), span
+
+
+def _dips(flat: Float32Array, first: Int64Array, middle: int, span: int) -> Float64Array:
+    """Measured over expected fall of contrast at one frame of each candidate; coarse, to spare the close look."""
+    a, m, b = (flat[first + k] - flat[first + k].mean(axis=1, keepdims=True) for k in (0, middle, span))
+    share = middle / span
+    variances = [np.einsum("kf,kf->k", x, x, dtype=np.float64) for x in (a, b)]
+    steady = (1 - share) * variances[0] + share * variances[1]
+    mixed = (1 - share) * a + share * b
+    expected = steady - np.einsum("kf,kf->k", mixed, mixed, dtype=np.float64)
+    measured = steady - np.einsum("kf,kf->k", m, m, dtype=np.float64)
+    return np.asarray(measured / np.maximum(expected, flat.shape[1]), np.float64)
 
 
 def _refined(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,17 @@ import numpy.typing as npt
 from analyzers.signal.dissolves import Dissolve, DissolveSettings, dissolves
 from analyzers.signal.fades import MAX_STEP, PLAIN_LEVELS, Fade, FadeSettings, contrast, fades
 from analyzers.signal.frame_change import THUMB_PX, FrameChanges
-from analyzers.signal.shot_boundaries import Area, CutSettings, HardCut, active_area, distance, hard_cuts
-from media.types import Float32Array
+from analyzers.signal.hard_cuts import RETURNED, HardCut, distance, hard_cuts
+from analyzers.signal.sudden_change import CutSettings, active_area
+from media.types import Float32Array, Float64Array
 
 CutKind = Literal["hard", "jump", "fade", "dissolve"]
 
 ONSET_LEVELS = 12.0
 """A change of less than this beside a plain picture may be the first step of a fade and bars none."""
+
+WHITE_LUMA = 180.0
+"""Plain colours above this may be the white of a flash."""
 
 SURE_SCORE = 0.5
 """Hard cuts with at least this score bar dissolves; weaker ones may be what a fast dissolve looks like."""
@@ -89,16 +93,18 @@ def edit_points(changes: FrameChanges, settings: EditSettings) -> EditPoints:
     level = contrast(thumbs)
     walls = [c.frame for c in cuts if not _is_onset(thumbs, level, c.frame)]
     faded = fades(thumbs, changes.pts_s, walls, settings.fades, period_s)
+    faded = [fade for fade in faded if not _is_flash_tail(thumbs, changes.pts_s, fade, settings.cuts.flash_s)]
     cuts = [cut for cut in cuts if not any(_belongs(thumbs, level, cut.frame, fade) for fade in faded)]
     barred = [(fade.start, fade.end) for fade in faded]
     barred += [(cut.frame, cut.frame + 1) for cut in cuts if cut.score >= SURE_SCORE]
     mixed = dissolves(thumbs, barred, settings.dissolves, period_s)
     cuts = [cut for cut in cuts if not any(d.start - 1 <= cut.frame <= d.end + 1 for d in mixed)]
-    borders = [_hard(changes, area, cut, settings) for cut in cuts]
+    has_bars = thumbs.shape[1:3] != (THUMB_PX, THUMB_PX)
+    borders = [_hard(changes, thumbs[cut.frame - 1 : cut.frame + 1], has_bars, cut, settings) for cut in cuts]
     for d in mixed:
-        likeness = reframed_likeness(changes.thumbs[d.start - 1], changes.thumbs[min(d.end, len(thumbs) - 1)])
+        likeness = reframed_likeness(thumbs[d.start - 1], thumbs[min(d.end, len(thumbs) - 1)])
         borders.append(Border(d.middle, "dissolve", 1.0 - min(d.residual, 1.0), likeness, d.start, d.end))
-    borders += _fade_borders(changes, faded, [cut.frame for cut in cuts], settings.join_s)
+    borders += _fade_borders(thumbs, changes.pts_s, faded, [cut.frame for cut in cuts], settings.join_s)
     return EditPoints(tuple(_one_per_frame(borders)), tuple(faded), tuple(mixed))
 
 
@@ -115,6 +121,20 @@ def _is_onset(thumbs: Float32Array, level: npt.NDArray[np.float64], frame: int) 
     return bool(plain and distance(thumbs[frame - 1], thumbs[frame]) < ONSET_LEVELS)
 
 
+def _is_flash_tail(thumbs: Float32Array, pts_s: Float64Array, fade: Fade, flash_s: float) -> bool:
+    """Whether a fade from or to white is the decay or rise of a flash: the picture is the same before and after it."""
+    if fade.colour[0] <= WHITE_LUMA:
+        return False
+    n = len(pts_s)
+    if fade.direction == "in":
+        inner, outer = fade.plain, min(fade.end, n - 1)
+        others = [k for k in range(inner - 1, -1, -1) if pts_s[outer] - pts_s[k] <= flash_s]
+    else:
+        inner, outer = fade.plain, max(fade.start - 1, 0)
+        others = [k for k in range(inner + 1, n) if pts_s[k] - pts_s[outer] <= flash_s]
+    return any(distance(thumbs[outer], thumbs[k]) < RETURNED * fade.range for k in others)
+
+
 def _belongs(thumbs: Float32Array, level: npt.NDArray[np.float64], frame: int, fade: Fade) -> bool:
     """Whether a cut is a step of the fade: inside it, or at its plain end."""
     if not fade.start - 1 <= frame <= fade.end + 1:
@@ -126,10 +146,11 @@ def _belongs(thumbs: Float32Array, level: npt.NDArray[np.float64], frame: int, f
     return distance(thumbs[frame - 1], thumbs[frame]) < MAX_STEP * fade.range
 
 
-def _hard(changes: FrameChanges, area: Area, cut: HardCut, settings: EditSettings) -> Border:
-    before, after = changes.thumbs[cut.frame - 1], changes.thumbs[cut.frame]
-    pair = area.of_thumbs(changes.thumbs[cut.frame - 1 : cut.frame + 1])
-    likeness = max(float(changes.moved_likeness[cut.frame]), reframed_likeness(before, after))
+def _hard(changes: FrameChanges, pair: Float32Array, has_bars: bool, cut: HardCut, settings: EditSettings) -> Border:
+    likeness = reframed_likeness(pair[0], pair[1])
+    if not has_bars:
+        # Measured over the whole picture: black bars, which all shots share, would pass for likeness.
+        likeness = max(likeness, float(changes.moved_likeness[cut.frame]))
     is_jump = (
         likeness >= settings.jump_likeness
         and colour_distance(pair[0], pair[1]) <= settings.jump_colours
@@ -138,23 +159,24 @@ def _hard(changes: FrameChanges, area: Area, cut: HardCut, settings: EditSetting
     return Border(cut.frame, "jump" if is_jump else "hard", cut.score, float(np.clip(likeness, 0.0, 1.0)))
 
 
-def reframed_likeness(before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8]) -> float:
+def reframed_likeness(before: Float32Array, after: Float32Array) -> float:
     """Best correlation of two thumbnails when one is shrunk and moved over the other, in [0, 1]; 0 for plain ones."""
     import cv2
 
-    pair = before.astype(np.float32), after.astype(np.float32)
-    if min(float(contrast(picture[None])[0]) for picture in pair) <= PLAIN_LEVELS:
+    if min(float(contrast(picture[None])[0]) for picture in (before, after)) <= PLAIN_LEVELS:
         return 0.0
+    square = (THUMB_PX, THUMB_PX)
+    a, b = (cv2.resize(picture, square, interpolation=cv2.INTER_LINEAR) for picture in (before, after))
     best = 0.0
     for zoom in ZOOMS:
         size = round(THUMB_PX / zoom)
-        for inner, outer in (pair, pair[::-1]):
+        for inner, outer in ((a, b), (b, a)):
             part = _middle(inner) if zoom == 1.0 else cv2.resize(inner, (size, size), interpolation=cv2.INTER_AREA)
             best = max(best, float(cv2.matchTemplate(outer, part, cv2.TM_CCOEFF_NORMED).max()))
     return min(best, 1.0)
 
 
-def _middle(picture: Float32Array) -> Float32Array:
+def _middle(picture: Any) -> Any:
     """Without an eighth on each side, so that it can be moved over the other picture."""
     edge = THUMB_PX // 8
     return picture[edge:-edge, edge:-edge]
@@ -165,13 +187,14 @@ def colour_distance(a: Float32Array, b: Float32Array) -> float:
     return float(sum(np.abs(np.sort(a[..., c], None) - np.sort(b[..., c], None)).mean() for c in range(a.shape[-1])))
 
 
-def _fade_borders(changes: FrameChanges, faded: Sequence[Fade], cuts: Sequence[int], join_s: float) -> list[Border]:
+def _fade_borders(
+    thumbs: Float32Array, pts_s: Float64Array, faded: Sequence[Fade], cuts: Sequence[int], join_s: float
+) -> list[Border]:
     """A border for each fade out with the fade in that follows, and one on each side of a long plain stretch.
 
     A fade beside a hard cut (a fade to black, then a picture at once) adds none: the cut is the border. Neither does
     a fade in at the clip's start or a fade out at its end.
     """
-    pts_s = changes.pts_s
     borders: list[Border] = []
     for i, fade in enumerate(faded):
         if fade.direction == "out":
@@ -181,26 +204,24 @@ def _fade_borders(changes: FrameChanges, faded: Sequence[Fade], cuts: Sequence[i
             stop = min(cut if cut is not None else limit, len(pts_s) - 1)
             short = pts_s[stop] - pts_s[min(fade.end, stop)] <= join_s
             if following is not None and following.direction == "in" and cut is None and short:
-                borders.append(_joined(changes, fade, following))
+                borders.append(_joined(thumbs, fade, following))
             elif not short and (following is not None or cut is not None):
-                borders.append(_single(changes, fade, min(fade.end, len(pts_s) - 1)))
+                borders.append(_single(thumbs, fade, min(fade.end, len(pts_s) - 1)))
         else:
             before = faded[i - 1] if i else None
             limit = before.end if before else 0
             cut = next((c for c in reversed(cuts) if limit <= c <= fade.start + 1), None)
             start = cut if cut is not None else limit
             if (before is not None or cut is not None) and pts_s[fade.start] - pts_s[start] > join_s:
-                borders.append(_single(changes, fade, fade.start))
+                borders.append(_single(thumbs, fade, fade.start))
     return borders
 
 
-def _joined(changes: FrameChanges, out: Fade, into: Fade) -> Border:
-    n = len(changes)
-    likeness = reframed_likeness(changes.thumbs[max(out.start - 1, 0)], changes.thumbs[min(into.end, n - 1)])
+def _joined(thumbs: Float32Array, out: Fade, into: Fade) -> Border:
+    likeness = reframed_likeness(thumbs[max(out.start - 1, 0)], thumbs[min(into.end, len(thumbs) - 1)])
     return Border(into.start, "fade", min(out.score, into.score), likeness, out.start, into.end, out.colour)
 
 
-def _single(changes: FrameChanges, fade: Fade, frame: int) -> Border:
-    n = len(changes)
-    likeness = reframed_likeness(changes.thumbs[max(fade.start - 1, 0)], changes.thumbs[min(fade.end, n - 1)])
+def _single(thumbs: Float32Array, fade: Fade, frame: int) -> Border:
+    likeness = reframed_likeness(thumbs[max(fade.start - 1, 0)], thumbs[min(fade.end, len(thumbs) - 1)])
     return Border(frame, "fade", fade.score, likeness, fade.start, fade.end, fade.colour)

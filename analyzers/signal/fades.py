@@ -85,8 +85,10 @@ class Fade:
 
 def contrast(thumbs: Float32Array) -> Float64Array:
     """float64 (N,): root mean square deviation of each picture's pixels from their mean colour, in levels."""
-    deviation = thumbs - thumbs.mean(axis=(1, 2), keepdims=True)
-    return np.asarray(np.sqrt(np.mean(np.square(deviation).sum(axis=-1), axis=(1, 2))), np.float64)
+    flat = thumbs.reshape(len(thumbs), -1, thumbs.shape[-1])
+    means = np.einsum("npc->nc", flat, dtype=np.float64) / flat.shape[1]
+    squares = np.einsum("npc,npc->n", flat, flat, dtype=np.float64) / flat.shape[1]
+    return np.asarray(np.sqrt(np.maximum(squares - np.square(means).sum(axis=1), 0.0)), np.float64)
 
 
 def fades(
@@ -129,11 +131,21 @@ def _plain_frames(thumbs: Float32Array) -> list[int]:
             end += 1
         stretch = level[start:end]
         best = np.flatnonzero(stretch <= stretch.min() + 0.5) + start
-        is_dip = (start == 0 or level[start - 1] > level[start]) and (end == n or level[end] > level[end - 1])
-        if end - start > 1 or is_dip:
+        if end - start > 1 or _is_turn(level, means[:, 0], start):
             out.update((int(best[0]), int(best[-1])))
         start = end
     return sorted(out)
+
+
+def _is_turn(level: Float64Array, luma: Float32Array, frame: int) -> bool:
+    """Whether a lone plain frame is where a fade ends: contrast is lowest here, or brightness turns, or the clip ends.
+
+    The plain frames on the way of a fade to black are none of these.
+    """
+    if frame in (0, len(level) - 1):
+        return True
+    before, after = luma[frame] - luma[frame - 1], luma[frame + 1] - luma[frame]
+    return bool(min(level[frame - 1], level[frame + 1]) > level[frame] or before * after < 0.0)
 
 
 def _outward(
@@ -223,12 +235,14 @@ def _broken_off(
     """Fades from or to black or white that a cut or the clip's end breaks off before the plain colour."""
     borders = sorted({0, len(thumbs), *cuts})
     for colour in (BLACK, WHITE):
+        away = thumbs - colour
+        distances = np.sqrt(np.einsum("nhwc,nhwc->n", away, away, dtype=np.float64) / (away[0].size // 3))
         for start, end in pairwise(borders):
             ends: tuple[tuple[Direction, int], ...] = (("out", end - 1), ("in", start))
             for direction, plain in ends:
                 order = _outward(plain, direction, thumbs, pts_s, cuts, settings.max_s)
-                total = np.sqrt(np.mean(np.square(thumbs[list(order)] - colour).sum(axis=-1), axis=(1, 2)))
-                top = _end_of_rise(total.astype(np.float64))
+                total = distances[list(order)]
+                top = _end_of_rise(total)
                 lost = 1.0 - float(total[0]) / max(float(total[top]), 1e-3)
                 steps = max(3, round(settings.min_s / period_s))
                 if top < steps or lost < OPEN_SHARE or float(total[top] - total[0]) < settings.min_range:

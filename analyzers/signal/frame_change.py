@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from media.types import Float32Array, Float64Array, Int64Array, UInt8Array
+from media.types import Float32Array, Float64Array, FrameBatch, Int64Array, UInt8Array
 
 SHORT_SIDE_PX = 64
 """Shorter side that pairs are compared at; finer adds cost but no accuracy, coarser loses re-framings."""
@@ -106,16 +106,10 @@ class ChangeMeter:
         self._grid: Any = np.zeros((0, 0, 2), np.float32)
         self._window: Any = None
 
-    def measure(self, frames: UInt8Array, pts_s: Float64Array, index: Int64Array, carried: int) -> FrameChanges:
-        """Changes of the own frames of one batch.
-
-        Args:
-            frames: uint8 (N, H, W, 3) RGB, the first ``carried`` of them from the chunk before.
-            pts_s: float64 (N,).
-            index: int64 (N,).
-            carried: 0 or 1.
-        """
+    def measure(self, batch: FrameBatch) -> FrameChanges:
+        """Changes of the own frames of one RGB batch."""
         cv2 = self._cv2
+        frames = batch.frames
         size = working_size(frames.shape[2], frames.shape[1])
         rows, columns = size[1] // BLOCK_PX, size[0] // BLOCK_PX
         n = len(frames)
@@ -133,10 +127,10 @@ class ChangeMeter:
             if before is not None:
                 still[i], moved[i], figures[i] = self._pair(before, now)
             before = now
-        own = slice(carried, None)
+        own = slice(batch.carried, None)
         return FrameChanges(
-            pts_s[own].copy(),
-            index[own].copy(),
+            batch.own_pts_s.copy(),
+            batch.own_index.copy(),
             thumbs[own],
             still[own],
             moved[own],

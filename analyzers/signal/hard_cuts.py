@@ -1,0 +1,166 @@
+"""Hard cuts: sudden changes that are no flash, and those spread over a few blended or white frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzers.signal.frame_change import SAME_PICTURE, FrameChanges
+from analyzers.signal.sudden_change import FAR, NEAR, Area, CutSettings, around, change_scores, dilated
+from media.types import Float32Array, Float64Array
+
+MIN_SHOT_FRAMES = 2
+"""A single frame is a flash or a fault, not a shot."""
+
+SHORT_FRAMES = (2, 3, 4)
+"""Lengths, in pairs, of transitions too short to be gradual: a blended frame of a frame-rate conversion, a flash."""
+
+POOL_PX = 3
+"""Thumbnail pixels per block, each way, in the search for short transitions."""
+
+
+@dataclass(frozen=True)
+class HardCut:
+    """A cut at once, or over at most three blended or white frames.
+
+    Attributes:
+        frame: Position of the first frame of the new shot.
+        score: Share of the blocks that changed, in [0, 1].
+    """
+
+    frame: int
+    score: float
+
+
+def hard_cuts(changes: FrameChanges, area: Area, settings: CutSettings) -> tuple[list[HardCut], Float64Array]:
+    """All hard cuts, sorted by frame, and the score of every frame."""
+    scores = change_scores(changes, area, settings)
+    thumbs = area.of_thumbs(changes.thumbs)
+    found = [
+        HardCut(int(i), float(scores[i]))
+        for i in np.flatnonzero(scores >= settings.threshold)
+        if not _is_flash(thumbs, changes.pts_s, int(i), settings.flash_s)
+    ]
+    for cut in _short_transitions(thumbs, settings):
+        if all(abs(cut.frame - other.frame) > NEAR for other in found):
+            found.append(cut)
+    last = len(changes) - MIN_SHOT_FRAMES
+    found = [cut for cut in found if MIN_SHOT_FRAMES <= cut.frame <= last]
+    return sorted(found, key=lambda cut: cut.frame), scores
+
+
+def _is_flash(thumbs: Float32Array, pts_s: Float64Array, frame: int, flash_s: float) -> bool:
+    """Whether this change is the start or the end of a flash: light changes, and the earlier picture returns soon.
+
+    A flash may rise or decay over several frames, so both directions of time are looked at.
+    """
+    if frame == 0:
+        return False
+    before, after = thumbs[frame - 1], thumbs[frame]
+    change = distance(before, after)
+    if abs(float(after[..., 0].mean() - before[..., 0].mean())) < FLASH_LEVELS:
+        return False
+    bright, picture = (after, before) if after[..., 0].mean() > before[..., 0].mean() else (before, after)
+    if float(bright[..., 0].std()) > float(picture[..., 0].std()) * WASHED:
+        return False
+    later = [k for k in range(frame + 1, len(thumbs)) if pts_s[k] - pts_s[frame - 1] <= flash_s]
+    earlier = [k for k in range(frame - 2, -1, -1) if pts_s[frame] - pts_s[k] <= flash_s]
+    if picture is before:
+        return any(distance(before, thumbs[k]) < RETURNED * change for k in later)
+    return any(distance(after, thumbs[k]) < RETURNED * change for k in earlier)
+
+
+FLASH_LEVELS = 20.0
+"""Rise of mean luma that a flash has at least; a shot put in between seldom has it together with ``WASHED``."""
+
+WASHED = 0.7
+"""A flash lowers the contrast of the picture at least to this share of what it was."""
+
+RETURNED = 0.35
+"""The picture is back when it differs by less than this share of the flash's own change."""
+
+BLEND_RESIDUAL = 0.35
+"""Largest distance of a blended frame from the line between the two shots, over the distance of the shots."""
+
+MIN_BLEND = 0.08
+"""Share of the way that each step of a blend takes at least; a smaller one is no blend but a cut beside it."""
+
+SHORT_SHARE = 0.5
+"""Share of blocks that a short transition has to change; higher than for a cut, since motion looks alike."""
+
+
+def correlation(a: Float32Array, b: Float32Array) -> float:
+    """Of two luma pictures, in [-1, 1]; 1 for two flat ones, whose difference is light alone."""
+    a, b = a - a.mean(), b - b.mean()
+    noise = FLAT_VARIANCE * a.size
+    return float((np.sum(a * b) + noise) / np.sqrt((np.sum(a * a) + noise) * (np.sum(b * b) + noise)))
+
+
+FLAT_VARIANCE = 16.0
+"""Added to both variances: below 4 levels there is no structure to compare."""
+
+
+def distance(a: Float32Array, b: Float32Array) -> float:
+    """Root mean square difference of two pictures, in levels per channel."""
+    return float(np.sqrt(np.mean(np.square(a - b))))
+
+
+def _short_transitions(thumbs: Float32Array, settings: CutSettings) -> list[HardCut]:
+    """Cuts over one to three frames that are blends of both shots, or brighter than both."""
+    pairs = np.zeros((len(thumbs), *_pooled(thumbs[:1]).shape[1:]), np.float32)
+    pairs[1:] = _pooled(np.abs(np.diff(thumbs, axis=0)))
+    found: list[HardCut] = []
+    for length in SHORT_FRAMES:
+        if len(thumbs) <= length + 1:
+            break
+        jump = np.zeros_like(pairs)
+        jump[1 : len(thumbs) - length + 1] = _pooled(np.abs(thumbs[length:] - thumbs[:-length]))
+        level = dilated(around(pairs, length, NEAR, FAR))
+        share = (jump > np.maximum(settings.contrast * level, settings.floor)).mean(axis=(1, 2))
+        usual = np.maximum(level.mean(axis=(1, 2)), 1.0) * length
+        share[usual * SHORT_CONTRAST > jump.mean(axis=(1, 2))] = 0.0
+        for i in np.flatnonzero(share >= SHORT_SHARE):
+            if i < 1 or i + length > len(thumbs):
+                continue
+            frame = _short_frame(thumbs[i - 1 : i + length])
+            if frame is not None and all(abs(i + frame - other.frame) > NEAR for other in found):
+                found.append(HardCut(int(i) + frame, float(share[i])))
+    return found
+
+
+SHORT_CONTRAST = 2.0
+"""The two shots must differ by this factor over what the changes around would add up to: a blend is searched for in
+calm material only, where it cannot be motion."""
+
+
+def _short_frame(stretch: Float32Array) -> int | None:
+    """First frame of the new shot, counted from the second frame of the stretch; None when it is no transition."""
+    first, last, middle = stretch[0], stretch[-1], stretch[1:-1]
+    way = last - first
+    length = float(np.sum(way * way))
+    if length <= 0.0 or correlation(first[..., 0], last[..., 0]) > SAME_PICTURE:
+        return None
+    alpha = np.array([float(np.sum((frame - first) * way)) / length for frame in middle])
+    rest = [
+        distance(frame, first + a * way) / np.sqrt(length / way.size) for frame, a in zip(middle, alpha, strict=True)
+    ]
+    steps = np.diff(alpha, prepend=0.0, append=1.0)
+    if max(rest) <= BLEND_RESIDUAL and np.all(steps > MIN_BLEND):
+        return int(np.searchsorted(alpha, 0.5))
+    light = [float(frame[..., 0].mean()) for frame in stretch]
+    if min(light[1:-1]) > max(light[0], light[-1]) + FLASH_LEVELS:
+        return len(middle)
+    return None
+
+
+def _pooled(values: Float32Array) -> Float32Array:
+    """Mean over blocks of ``POOL_PX``, summed over channels: (N, r, c)."""
+    n, height, width, _ = values.shape
+    rows, columns = max(1, height // POOL_PX), max(1, width // POOL_PX)
+    part = values[:, : rows * POOL_PX, : columns * POOL_PX]
+    if height < POOL_PX or width < POOL_PX:
+        return np.asarray(values.mean(axis=(1, 2)).sum(axis=-1), np.float32)[:, None, None]
+    levels = part[..., 0] + part[..., 1] + part[..., 2]
+    blocks = levels.reshape(n, rows, POOL_PX, columns, POOL_PX)
+    return np.asarray(np.einsum("nrpcq->nrc", blocks) / POOL_PX**2, np.float32)
