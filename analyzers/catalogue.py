@@ -11,6 +11,7 @@ from analyzers.color_analysis import ColorAnalysis
 from analyzers.composition_analysis import CompositionAnalysis
 from analyzers.cut_analysis import CutAnalysis
 from analyzers.scene_segmentation import SceneSegmentation
+from analyzers.sound_effects import SoundEffects
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
@@ -24,6 +25,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     SpeechFlow,
     SpeechRate,
     AudioAnalysis,
+    SoundEffects,
 )
 """Document order; an analyzer stands behind all that it comes ``after``."""
 
