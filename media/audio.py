@@ -28,6 +28,9 @@ milliseconds and one coded block (21 ms) stay below; a lost block is heard from 
 JUMP_BACK_S = 1.0
 """A step back by more than this is a clock that starts anew; less is sound sent twice, which is cut."""
 
+MAX_RATE_HZ = 768_000
+"""Blocks of a higher rate are damage; the highest that converters offer."""
+
 CENTRE = 0.7071
 """Share of a centre or surround channel in left and right (ITU-R BS.775-3, table 2)."""
 
@@ -86,7 +89,8 @@ def _blocks(media: OpenMedia, stream: AudioStream, max_duration_s: float) -> Ite
                 shift_s -= ahead_s
             elif ahead_s > GAP_S or (position_s == 0.0 and ahead_s > 0.0):
                 missing = round(min(ahead_s, max_duration_s - position_s) * rate)
-                yield np.zeros((missing, samples.shape[1]), np.float32), rate
+                for start in range(0, missing, rate):
+                    yield np.zeros((min(rate, missing - start), samples.shape[1]), np.float32), rate
                 position_s += missing / rate
             elif ahead_s < -GAP_S or (position_s == 0.0 and ahead_s < 0.0):
                 samples = samples[round(-ahead_s * rate) :]
@@ -104,8 +108,8 @@ def _frames(media: OpenMedia, stream: AudioStream) -> Iterator[AudioFrame]:
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
-            frames = []
-        yield from frames
+            continue
+        yield from (frame for frame in frames if 0 < frame.sample_rate <= MAX_RATE_HZ)
 
 
 def to_stereo(samples: Float32Array, names: Sequence[str]) -> Float32Array:
@@ -186,6 +190,7 @@ class _Track:
         if not self._parts:
             return np.empty((0, self._channels), np.float32)
         whole = np.concatenate(self._parts)[: round(max_duration_s * self._rate_hz)]
+        np.nan_to_num(whole, copy=False)  # damaged float sound may hold NaN
         return np.clip(whole, -1.0, 1.0, out=whole)
 
     def _flush(self) -> None:

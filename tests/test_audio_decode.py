@@ -183,6 +183,40 @@ def test_streams_joined_end_to_end(tmp_path: Path) -> None:
     assert clip.duration_s == pytest.approx(4.0, abs=0.2)
 
 
+def test_a_change_of_rate_and_channels_in_the_middle(tmp_path: Path) -> None:
+    one = Sound(clicks(AT, 2.0, 48_000), 48_000, codec="mp2")
+    two = Sound(clicks(AT, 2.0, 44_100, 2), 44_100, codec="mp2")
+    parts = [make_video(tmp_path / f"{i}.ts", STEADY, sound=sound) for i, sound in enumerate((one, two))]
+    joined = tmp_path / "j.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    facts = facts_of(parts[0])
+    plan = plan_decode({"a": Needs(audio=(AudioNeed(16_000), AudioNeed(22_050, 2)))}, facts, 2.0)
+    for clip in decode_audio(joined, plan, facts, MediaLimits()):
+        mono = clip.samples if clip.samples.ndim == 1 else clip.samples.mean(axis=1)
+        found = onsets(mono, clip.rate_hz)
+        assert len(found) == 2 * len(AT)
+        assert np.diff(found[:4]) == pytest.approx(np.diff(AT), abs=CLICK_S)
+        assert np.diff(found[4:]) == pytest.approx(np.diff(AT), abs=CLICK_S)
+
+
+def test_an_absurd_rate_is_refused_without_filling_the_memory(tmp_path: Path) -> None:
+    path = make_sound(tmp_path / "r.wav", Sound(clicks(AT, 2.0, 8000), 8000, codec="pcm_s16le"))
+    data = bytearray(path.read_bytes())
+    assert int.from_bytes(data[24:28], "little") == 8000
+    data[24:28] = (2_000_000_000).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(DecodeFailed, match="no sound"):
+        sound_of(path, AudioNeed(16_000))
+
+
+def test_not_a_number_becomes_silence(tmp_path: Path) -> None:
+    samples = clicks(AT, 1.0, 16_000)
+    samples[100:200], samples[300], samples[301] = np.nan, np.inf, -np.inf
+    (clip,) = sound_of(make_sound(tmp_path / "n.wav", Sound(samples, 16_000, codec="pcm_f32le")), AudioNeed(16_000))
+    assert not clip.samples[100:200].any()
+    assert list(clip.samples[300:302]) == [1.0, -1.0]
+
+
 def test_no_sound_and_no_samples(tmp_path: Path) -> None:
     silent = make_video(tmp_path / "a.mp4", STEADY)
     facts = facts_of(silent)

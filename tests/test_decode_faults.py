@@ -15,7 +15,7 @@ from media.limits import MediaLimits
 from media.needs import FrameNeed, Needs, Rate, Spread
 from media.plan import plan_decode
 from schema.errors import AnalyzerSystemError, DecodeFailed, NotAVideo
-from tests.decoded import EVERY, STEADY, decode, facts_of
+from tests.decoded import EVERY, EVERY_GRAY, STEADY, decode, facts_of
 from tests.made_media import Sound, clicks, make_sound, make_video, mux_png, number_picture, zero_png
 
 
@@ -88,6 +88,16 @@ def test_a_change_of_size_is_scaled_to_the_first_size(tmp_path: Path, width: int
     assert out.numbers() == list(range(10))
     assert {p.shape for p in out.pictures()} == {(64, 96, 3)}
     assert (out.batches()[0].source_width, out.batches()[0].source_height) == (96, 64)
+
+
+def test_joined_streams_of_different_size_are_scaled_to_the_first(tmp_path: Path) -> None:
+    first = make_video(tmp_path / "1.ts", STEADY[:12])
+    second = make_video(tmp_path / "2.ts", STEADY[:12], size=(192, 128), first_number=12)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    out = decode(joined, EVERY, EVERY_GRAY, facts=facts_of(first), threads=2)
+    assert out.numbers(0) == out.numbers(1) == list(range(24))
+    assert {p.shape for p in out.pictures()} == {(64, 96, 3)}
 
 
 def test_limits_hold_while_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
