@@ -34,7 +34,7 @@ class Losses:
     """Filled while the pictures come.
 
     Attributes:
-        error: FFmpeg's text where decoding broke off; empty otherwise.
+        error: FFmpeg's first text where packets were damaged or the file broke off; empty otherwise.
         corrupt_frames: Pictures that the decoder marked as damaged.
         sound_end_s: End of the last packet of sound that was passed over, in the container's time; 0 where none was.
     """

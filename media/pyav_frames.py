@@ -2,7 +2,7 @@
 
 swscale's area filter to a small YUV 4:4:4 picture and one exact matrix over its few pixels costs less than swscale's
 own way to RGB and keeps full chroma precision. Interlaced frames are read as their top field alone: half the lines,
-no combing, no state between frames.
+no combing, no state between frames. High dynamic range (PQ, HLG) is not tone-mapped: such pictures look flat.
 """
 
 from __future__ import annotations

@@ -187,8 +187,9 @@ class DecodeReport:
         frames_decoded: Pictures that came out, whether or not an analyzer wanted them.
         end_s: End of the last picture (its time plus its duration) on the video's time line.
         variable_frame_rate: Gaps between pictures differ by more than a time-base tick's rounding.
-        truncated: Ended well before the declared length, or with an error.
-        error: FFmpeg's text where decoding broke off; empty otherwise.
+        truncated: Ended well before the declared length, or at a limit.
+        error: FFmpeg's first text where packets were damaged (decoding goes on behind them), or the limit that ended
+            the pass; empty otherwise.
         corrupt_frames: Pictures the decoder marked as damaged.
         video_decodes: Passes over the video stream; always 1.
         decoder: ``pyav`` or ``decord``, with version.
