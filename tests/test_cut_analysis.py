@@ -338,6 +338,17 @@ def test_dissolve(analyzer, length, speed):
     assert cut.score > 0.7
 
 
+def test_dissolve_between_pictures_that_share_light_and_shade_but_no_colours(analyzer):
+    first = still(1, 45)
+    other = first.astype(np.float32)[..., ::-1] * (0.9, 1.0, 1.1)
+    luma = first.astype(np.float32) @ (0.299, 0.587, 0.114)
+    other += (luma - other @ (0.299, 0.587, 0.114))[..., None]
+    frames, span = dissolve(first, np.clip(other, 0, 255).astype(np.uint8), 15)
+    result = run_on_frames(analyzer, frames, FPS)
+    assert [cut.type for cut in result.cuts] == ["dissolve"]
+    assert result.transitions[0].first_frame == pytest.approx(span[0], abs=2)
+
+
 def test_a_title_that_fades_in_is_no_dissolve(analyzer):
     frames = still(3, 60).astype(np.float32)
     share = np.clip((np.arange(60) - 20) / 15, 0, 1).reshape(-1, 1, 1, 1)
@@ -395,6 +406,21 @@ def test_one_picture_has_no_cuts(analyzer):
 def test_tiny_and_extreme_pictures(analyzer, width, height):
     frames = join(*(np.repeat(picture(seed, width, height)[None], 12, axis=0) for seed in (1, 2)))
     assert found(run_on_frames(analyzer, frames, FPS)) == [(12, "hard")]
+
+
+@pytest.mark.slow
+def test_the_sample_video(analyzer, tmp_path):
+    from ops.sample import FPS as SAMPLE_FPS
+    from ops.sample import make_sample
+
+    truth = make_sample(tmp_path / "sample.mp4")
+    result = run_on_file(analyzer, tmp_path / "sample.mp4")
+    assert [cut.frame for cut in result.cuts if cut.type == "hard"] == [cut.frame for cut in truth.cuts]
+    assert [cut.type for cut in result.cuts] == ["hard", "hard", "hard", "dissolve", "fade"]
+    assert [t.kind for t in result.transitions] == [t.kind for t in truth.transitions]
+    for mine, true in zip(result.transitions, truth.transitions, strict=True):
+        assert mine.start_time == pytest.approx(true.start_time, abs=2 / SAMPLE_FPS)
+        assert mine.end_time == pytest.approx(true.end_time, abs=2 / SAMPLE_FPS)
 
 
 # Real clips

@@ -182,10 +182,8 @@ def _refined(
         return None
     first, last = frames[ramp_start], frames[ramp_end]
     distance = float(np.sqrt(np.mean(np.square(last - first))))
-    luma = small[..., 0]
-    if distance < settings.min_distance or (
-        correlation(luma[low + ramp_start], luma[low + ramp_end]) > settings.likeness
-    ):
+    likeness = correlation(small[low + ramp_start], small[low + ramp_end])
+    if distance < settings.min_distance or likeness > settings.likeness:
         return None
     inner = frames[ramp_start + 1 : ramp_end]
     way = last - first

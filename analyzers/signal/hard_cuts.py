@@ -91,10 +91,16 @@ SHORT_SHARE = 0.5
 
 
 def correlation(a: Float32Array, b: Float32Array) -> float:
-    """Of two luma pictures, in [-1, 1]; 1 for two flat ones, whose difference is light alone."""
-    a, b = a - a.mean(), b - b.mean()
-    noise = FLAT_VARIANCE * a.size
-    return float((np.sum(a * b) + noise) / np.sqrt((np.sum(a * a) + noise) * (np.sum(b * b) + noise)))
+    """Lowest correlation of any channel of two pictures (h, w, 3), in [-1, 1]; 1 where both are flat.
+
+    The lowest, since two landscapes may share where it is light and dark, but not the colours as well.
+    """
+    channels = a.shape[-1]
+    x = (a - a.mean(axis=(0, 1))).reshape(-1, channels)
+    y = (b - b.mean(axis=(0, 1))).reshape(-1, channels)
+    noise = FLAT_VARIANCE * len(x)
+    shared = np.einsum("pc,pc->c", x, y) + noise
+    return float(np.min(shared / np.sqrt((np.square(x).sum(axis=0) + noise) * (np.square(y).sum(axis=0) + noise))))
 
 
 FLAT_VARIANCE = 16.0
@@ -139,7 +145,7 @@ def _short_frame(stretch: Float32Array) -> int | None:
     first, last, middle = stretch[0], stretch[-1], stretch[1:-1]
     way = last - first
     length = float(np.sum(way * way))
-    if length <= 0.0 or correlation(first[..., 0], last[..., 0]) > SAME_PICTURE:
+    if length <= 0.0 or correlation(first, last) > SAME_PICTURE:
         return None
     alpha = np.array([float(np.sum((frame - first) * way)) / length for frame in middle])
     rest = [
