@@ -9,6 +9,7 @@ from analyzers.base import AnyAnalyzer
 from analyzers.camera_analysis import CameraAnalysis
 from analyzers.color_analysis import ColorAnalysis
 from analyzers.composition_analysis import CompositionAnalysis
+from analyzers.content_quality import ContentQuality
 from analyzers.cut_analysis import CutAnalysis
 from analyzers.scene_segmentation import SceneSegmentation
 from analyzers.sound_effects import SoundEffects
@@ -22,6 +23,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     CompositionAnalysis,
     SceneSegmentation,
     CameraAnalysis,
+    ContentQuality,
     SpeechFlow,
     SpeechRate,
     AudioAnalysis,
