@@ -59,7 +59,7 @@ def _status(sections: Mapping[str, Section], video: VideoFacts) -> Literal["ok",
     ):
         return "failed"
     harmless = all(section.status in HARMLESS for section in sections.values())
-    return "ok" if harmless and not video.truncated else "partial"
+    return "ok" if harmless and not (video.truncated or video.decode_error) else "partial"
 
 
 def _cut_times(sections: Mapping[str, Section]) -> list[float] | None:
@@ -88,5 +88,5 @@ def describe_video(video: VideoFacts) -> str:
         return f"A sound of {video.duration_s:.1f} s without pictures."
     shape = "vertical" if (video.height or 0) > (video.width or 0) else "horizontal"
     rate = f" at {video.frame_rate:.4g} frames per second" if video.frame_rate else ""
-    cut_short = "; the file is cut short" if video.truncated else ""
+    cut_short = "; the file is cut short" if video.truncated else "; the file is damaged" if video.decode_error else ""
     return f"A {shape} video of {video.duration_s:.1f} s, {video.width}x{video.height}{rate}, {sound}{cut_short}."

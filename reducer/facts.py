@@ -12,9 +12,10 @@ def facts_after_decode(facts: VideoFacts, report: DecodeReport) -> VideoFacts:
     return facts.model_copy(
         update={
             "duration_s": duration_s,
-            "declared_duration_s": facts.declared_duration_s,
             "frames_decoded": report.frames_decoded,
             "variable_frame_rate": report.variable_frame_rate,
             "truncated": report.truncated,
+            "corrupt_frames": report.corrupt_frames,
+            "decode_error": report.error or None,
         }
     )

@@ -56,6 +56,10 @@ class VideoFacts(Model):
     frames_decoded: Annotated[int, Field(ge=0)] | None = None
     truncated: bool = False
     """Decoding ended well before the declared length."""
+    corrupt_frames: Annotated[int, Field(ge=0)] | None = None
+    """Pictures that the decoder marked as damaged; null until decoding has seen them."""
+    decode_error: str | None = None
+    """FFmpeg's text where packets could not be decoded; null when all could."""
     video_streams: Annotated[int, Field(ge=0)] = 0
     audio_streams: Annotated[int, Field(ge=0)] = 0
     audio: AudioFacts | None = None

@@ -73,8 +73,9 @@ def test_status_follows_the_sections(statuses: list[str], expected: str) -> None
     assert document(outcomes).status == expected
 
 
-def test_a_truncated_video_is_never_ok() -> None:
-    assert document({"a": section("ok", {})}, VIDEO.model_copy(update={"truncated": True})).status == "partial"
+@pytest.mark.parametrize("damage", [{"truncated": True}, {"decode_error": "Invalid data found"}])
+def test_a_truncated_or_damaged_video_is_never_ok(damage: dict[str, Any]) -> None:
+    assert document({"a": section("ok", {})}, VIDEO.model_copy(update=damage)).status == "partial"
 
 
 def test_the_summary_holds_headlines_and_names_what_is_missing() -> None:
