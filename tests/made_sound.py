@@ -108,3 +108,53 @@ def drums(bpm: float, length_s: float, pattern: Literal["rock", "four"], first_s
             put(base, hat(), float(t))
         put(base, hat(), float(t) + period / 2.0)
     return np.asarray(0.6 * base / np.abs(base).max(), np.float32)
+
+
+# Effects; each begins at 0, its peak is 0.5
+
+
+def _scaled(wave: np.ndarray[Any, Any]) -> Sound:
+    return np.asarray(0.5 * wave / np.abs(wave).max(), np.float32)
+
+
+def impact(length_s: float = 0.8, seed: int = 3) -> Sound:
+    """Noise and a 55 Hz boom that set in at once and die away."""
+    t = seconds(length_s)
+    hiss = np.random.default_rng(seed).standard_normal(len(t)) * np.exp(-12.0 * t)
+    return _scaled(hiss + 2.0 * np.sin(2.0 * np.pi * 55.0 * t) * np.exp(-6.0 * t))
+
+
+def whoosh(length_s: float = 0.7, seed: int = 4, low_hz: float = 300.0, high_hz: float = 4000.0) -> Sound:
+    """Noise between two frequencies that swells to its middle and fades: something flies past."""
+    size = round(length_s * RATE_HZ)
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(size))
+    hz = np.fft.rfftfreq(size, 1.0 / RATE_HZ)
+    spectrum[(hz < low_hz) | (hz > high_hz)] = 0.0
+    return _scaled(np.fft.irfft(spectrum, size) * np.sin(np.pi * np.arange(size) / size) ** 2)
+
+
+def riser(length_s: float = 2.0, low_hz: float = 200.0, high_hz: float = 3200.0, seed: int | None = None) -> Sound:
+    """A tone with harmonics (or, with a seed, a band of noise) that climbs and grows by 40 dB and breaks off."""
+    t = seconds(length_s)
+    hz = low_hz * (high_hz / low_hz) ** (t / length_s)
+    phase = 2.0 * np.pi * np.cumsum(hz) / RATE_HZ
+    if seed is None:
+        wave = sum(np.sin(k * phase) / k for k in range(1, 5))
+    else:
+        rng = np.random.default_rng(seed)
+        # Noise of a quarter of the frequency's width, moved up to it.
+        slow = [np.convolve(rng.standard_normal(len(t)), np.hanning(441) / 441.0, "same") for _ in range(2)]
+        wave = slow[0] * np.cos(phase) - slow[1] * np.sin(phase)
+    return _scaled(np.asarray(wave) * 10.0 ** (2.0 * (t / length_s - 1.0)))
+
+
+def ding(hz: float = 1760.0, length_s: float = 1.0) -> Sound:
+    """A sine that sets in at once and dies away: a bell, a notification."""
+    t = seconds(length_s)
+    return _scaled(np.sin(2.0 * np.pi * hz * t) * np.exp(-5.0 * t) * np.minimum(1.0, t / 0.003))
+
+
+def pop(length_s: float = 0.04) -> Sound:
+    """A short tone that climbs from 300 to 900 Hz."""
+    t = seconds(length_s)
+    return _scaled(np.sin(2.0 * np.pi * np.cumsum(300.0 + 15_000.0 * t) / RATE_HZ) * np.sin(np.pi * t / length_s))
