@@ -23,8 +23,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
+from analyzers.known_shots import known_shots
 from analyzers.signal.camera_moves import stretches
-from analyzers.signal.camera_path import STATUS_CODES, Kind, Path, PathSettings, Reason, Stretch
+from analyzers.signal.camera_path import STATUS_CODES, Kind, Path, PathSettings, Reason, Stretch, settled
 from analyzers.signal.global_motion import GlobalMotion, MotionSettings
 from media.needs import FrameNeed, Needs, Rate
 from media.types import Float64Array, FrameBatch, FrameChunk
@@ -223,6 +224,7 @@ class CameraAnalysis(Analyzer[CameraConfig, FrameChunk, CameraObservation, Camer
             float(seen[0].width),
             float(seen[0].height),
         )
+        path = settled(path)
         cuts = _cuts_s(context)
         spans = [
             span
@@ -278,8 +280,8 @@ def _observe(batch: FrameBatch, settings: MotionSettings) -> CameraObservation:
 
 def _cuts_s(context: Context) -> list[float] | None:
     """Starts of all shots but the first, where the cuts are known."""
-    shots = getattr(context.results.get("cut_analysis"), "shots", None)
-    return None if shots is None else sorted(float(shot.start_time) for shot in shots)[1:]
+    shots = known_shots(context)
+    return None if shots is None else [start for start, _ in shots[1:]]
 
 
 def _span(stretch: Stretch, context: Context) -> CameraSpan | None:

@@ -31,6 +31,7 @@ from analyzers.composition_result import (
     ShotSizeSpan,
     SubjectRegion,
 )
+from analyzers.known_shots import known_shots
 from analyzers.signal import layout
 from analyzers.signal.saliency import MAP_SHORT_SIDE, Subject, find_subject, saliency_map
 from analyzers.signal.similarity import without_bars
@@ -126,7 +127,7 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
         if not measures:
             raise NotApplicable("no_frames", "composition needs at least one frame")
         frames = [_frame(m, self.config, context) for m in measures]
-        shots = _shots(context)
+        shots = known_shots(context) or [(0.0, context.video.duration_s)]
         names = [frame.layout for frame in frames]
         return CompositionResult(
             frames=tuple(frames),
@@ -256,14 +257,6 @@ def _shot_size(area: float, config: CompositionConfig) -> ShotSize:
     if area >= config.close_area:
         return "close"
     return "medium" if area >= config.medium_area else "wide"
-
-
-def _shots(context: Context) -> list[tuple[float, float]]:
-    """Shots where the cuts are known, else the whole clip as one."""
-    shots = getattr(context.results.get("cut_analysis"), "shots", None)
-    if not shots:
-        return [(0.0, context.video.duration_s)]
-    return [(float(shot.start_time), float(shot.end_time)) for shot in shots]
 
 
 def _in(frames: Sequence[FrameComposition], shot: tuple[float, float]) -> list[FrameComposition]:

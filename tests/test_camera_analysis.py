@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from analyzers.base import AnalyzerResult, Context, NotApplicable
+from analyzers.base import Context, NotApplicable
 from analyzers.camera_analysis import CameraAnalysis, CameraConfig, CameraResult
+from analyzers.signal.global_motion import GlobalMotion, MotionSettings
 from media.types import FrameBatch, FrameChunk
-from schema.base import TimedSpan
 from schema.document import VideoFacts
 from tests.made_camera import FPS, Frames, between, film, scenery, sway, window
+from tests.made_results import cut_result
 from tests.media_folder import MEDIA, media
 from tests.run import frame_chunks, run_on_file, run_on_frames
 
@@ -208,6 +209,12 @@ def test_what_moves_in_front_of_a_static_camera_is_not_the_camera(actor: Any) ->
     assert max(point.camera or 0.0 for point in result.curve) < 0.01
 
 
+def test_a_pan_behind_a_speaker_is_seen_at_the_borders() -> None:
+    result = analyse(with_speaker(film(lambda t: {"dx": 90.0 * t}, 2.0)))
+    assert result.share.get("pan_right", 0.0) >= 0.7
+    assert all(s.speed_px_per_s == pytest.approx(90.0, rel=0.25) for s in result.spans if s.kind == "pan_right")
+
+
 def test_a_speaker_before_a_plain_wall_is_not_the_camera() -> None:
     wall = np.full((75, 180, 320, 3), (90, 140, 170), np.uint8)
     # A wall's shading, too faint to be tracked.
@@ -278,19 +285,9 @@ def test_a_jump_cut_is_no_motion() -> None:
     assert {span.kind for span in analyse(frames).spans} == {"static"}
 
 
-class Shots(AnalyzerResult):
-    """What ``conclude`` reads of a cut analysis."""
-
-    shots: tuple[TimedSpan, ...]
-
-
-def shots(*borders_s: float) -> dict[str, AnalyzerResult]:
-    return {"cut_analysis": Shots(shots=tuple(TimedSpan(start_time=a, end_time=b) for a, b in pairwise(borders_s)))}
-
-
 def test_known_cuts_part_the_spans_exactly() -> None:
     frames = np.concatenate([film(lambda t: {}, 1.48), film(lambda t: {"dx": 3.0}, 1.52)])
-    result = run_on_frames(analyzer(), frames, FPS, results=shots(0.0, 1.48, 3.0))
+    result = run_on_frames(analyzer(), frames, FPS, results={"cut_analysis": cut_result([1.48], 3.0)})
     assert [(span.kind, span.start_time, span.end_time) for span in result.spans] == [
         ("static", 0.0, 1.48),
         ("static", 1.48, 3.0),
@@ -301,7 +298,7 @@ def test_known_cuts_part_the_spans_exactly() -> None:
 def test_without_cuts_a_flash_does_not_part_a_shot() -> None:
     frames = film(lambda t: {}, 3.0)
     frames[40:42] = 255
-    result = run_on_frames(analyzer(), frames, FPS, results=shots(0.0, 3.0))
+    result = run_on_frames(analyzer(), frames, FPS, results={"cut_analysis": cut_result([], 3.0)})
     assert [span.kind for span in result.spans] == ["static"]
 
 
@@ -311,6 +308,15 @@ def test_the_result_does_not_depend_on_the_chunks(chunk_s: float) -> None:
     frames = film(lambda t: {"dx": x(t) + 50.0 * between(t, 1.0, 2.0), "zoom": 1.1**t}, 3.0)
     expected = run_on_frames(analyzer(), frames, FPS, chunk_s=2.0)
     assert run_on_frames(analyzer(), frames, FPS, chunk_s=chunk_s) == expected
+
+
+def test_a_pair_does_not_depend_on_the_pairs_before_it() -> None:
+    """OpenCV's flow object starts from its last given start when none is given: a whip must not leak into the next."""
+    shifts = [0.0, 0.0, 100.0, 200.0, 203.0, 203.0, 150.0, 152.0]
+    frames = [cv2.resize(cv2.cvtColor(window(dx=x), cv2.COLOR_RGB2GRAY), (213, 120)).astype(np.uint8) for x in shifts]
+    one = GlobalMotion(MotionSettings())
+    for before, after in pairwise(frames):
+        assert one.between(before, after) == GlobalMotion(MotionSettings()).between(before, after)
 
 
 def test_uneven_frame_times_do_not_change_the_speed() -> None:

@@ -232,7 +232,8 @@ def _move(piece: Piece, run: _Run, start_s: float, end_s: float) -> Stretch:
     pairs = np.arange(run.first, run.last + 1)
     inside = pairs[(path.start_s[pairs] >= start_s - 1e-6) & (path.end_s[pairs] <= end_s + 1e-6)]
     pairs = inside if len(inside) >= 2 else pairs
-    rates, shares = _rates(piece, pairs)
+    # Smoothed, so that one pair that followed something else does not count.
+    rates, shares = _rates(replace(piece, speeds=_median3(piece.speeds)), pairs)
     shake = _shake(piece, pairs)
     return Stretch(_name(shares, run.whip), start_s, end_s, rates, shares, shake, float(path.match[pairs].mean()))
 

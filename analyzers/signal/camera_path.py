@@ -34,7 +34,7 @@ Kind = Literal[
 
 Reason = Literal["low_texture", "no_match", "ambiguous", "not_observed"]
 
-STATUS_CODES: tuple[str, ...] = ("ok", "low_texture", "no_match", "ambiguous")
+STATUS_CODES: tuple[str, ...] = ("ok", "low_texture", "no_match", "ambiguous", "leaning")
 
 KINDS: tuple[tuple[Kind, Kind], ...] = (
     ("pan_left", "pan_right"),
@@ -46,6 +46,8 @@ KINDS: tuple[tuple[Kind, Kind], ...] = (
 
 _JUMP_SPEED = 0.3
 _JUMP_RATIO = 5.0
+_SETTLE_S = 0.4
+_SETTLE_SHARE = 0.5
 _SMEAR = 1.2
 """Rise of the streak (natural logarithm of a ratio of energies) that shows a picture smeared to one side."""
 _LONGEST_SMEAR_S = 0.6
@@ -206,7 +208,7 @@ def pieces(path: Path, cuts_s: Sequence[float] | None, end_s: float, settings: P
     """Parts of the shots in order, without gaps from the first frame to the last.
 
     Args:
-        path: At least one pair.
+        path: At least one pair, settled.
         cuts_s: Times of the cuts where another analysis knows them; None to take frames without a match as cuts.
         end_s: End of the video.
         settings: Thresholds.
@@ -227,6 +229,25 @@ def pieces(path: Path, cuts_s: Sequence[float] | None, end_s: float, settings: P
             found.append(Piece(path.part(0, 0), speeds[:0], edge.end_s, edge.start_s, False))
         first, start = edge.following, edge.start_s
     return found
+
+
+def settled(path: Path) -> Path:
+    """Decides the pairs that lean to rest: they move where sure pairs just before and after move alike, else rest."""
+    leaning = path.status == STATUS_CODES.index("leaning")
+    if not leaning.any():
+        return path
+    speeds = path.speeds()
+    sure = np.flatnonzero(path.status == 0)
+    motion = path.motion.copy()
+    for i in np.flatnonzero(leaning).tolist():
+        k = int(np.searchsorted(sure, i))
+        near = [int(n) for n in (*sure[max(0, k - 1) : k], *sure[k : k + 1])]
+        close = [n for n in near if max(path.start_s[i] - path.end_s[n], path.start_s[n] - path.end_s[i]) <= _SETTLE_S]
+        size = float(np.linalg.norm(speeds[i]))
+        alike = [float(np.linalg.norm(speeds[n] - speeds[i])) <= _SETTLE_SHARE * size for n in close]
+        if len(alike) < 2 or not all(alike):
+            motion[i] = 0.0
+    return replace(path, motion=motion, status=np.where(leaning, np.int8(0), path.status))
 
 
 def runs(flags: Bools) -> list[tuple[int, int]]:

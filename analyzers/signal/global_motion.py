@@ -41,9 +41,10 @@ from analyzers.signal.similarity import (
 )
 from media.types import UInt8Array
 
-Status = Literal["ok", "low_texture", "no_match", "ambiguous"]
+Status = Literal["ok", "low_texture", "no_match", "ambiguous", "leaning"]
 """``low_texture``: too few cells with structure. ``no_match``: the frames do not show the same picture.
-``ambiguous``: something moves, but too little of the picture shows whether it is the camera."""
+``ambiguous``: something moves, but too little of the picture shows whether it is the camera. ``leaning``: the same, but
+something else is at rest, so most likely the camera is, too; the motion is that of what moves."""
 
 _MIN_CELLS = 8
 _RETRY_SHARE = 0.6
@@ -375,6 +376,7 @@ class GlobalMotion:
         best = max(votes, key=lambda vote: (vote.borders >= self._settings.min_borders, vote.moved), default=None)
         everywhere = best is not None and best.borders >= self._settings.min_borders
         rests = best is None or best.rest > (1.0 if everywhere else _SOME_REST / (1.0 - _SOME_REST)) * best.moved
+        leaning = best is not None and rests and best.rest <= best.moved
         model, error, shown = REST, self._cells(at_rest * at_rest, cells), np.ones_like(structured)
         if best is not None and not rests:
             model, error, shown = best.model, best.error, best.shown
@@ -387,10 +389,14 @@ class GlobalMotion:
         status: Status = "ok"
         if match < self._settings.min_match_share:
             status = "no_match"
+        elif leaning:
+            status = "leaning"
         elif not rests and not everywhere and np.sqrt(np.mean(dx * dx + dy * dy)) > _REST_PX:
             status = "ambiguous"
         flow = fits[0].flow if fits else np.zeros((*structured.shape, 2), np.float32)
         against = np.hypot(flow[..., 0] - dx, flow[..., 1] - dy)[structured]
+        if best is not None and status == "leaning":
+            model = best.model
         return PairMotion(
             status,
             pan=-model.tx / first.full[1],
