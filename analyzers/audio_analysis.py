@@ -7,7 +7,7 @@ Method
     * loudness: ITU-R BS.1770-5 and EBU R 128 (``analyzers/signal/loudness.py``); one channel is measured as the two
       loudspeakers that it is heard from;
     * pitch: YIN (``analyzers/signal/prosody.py``), frames with a clear period only;
-    * spectrum: centroid, bandwidth, roll-off, flatness and zero crossings, librosa's definitions;
+    * spectrum: centroid, bandwidth, roll-off, flatness and zero crossings, as librosa defines them;
     * music: partials that hold their pitch (``analyzers/signal/music.py``), or a clear pulse while nobody speaks;
     * speech: the spans of ``speech_flow``; where that has no result, Silero VAD's own.
 
@@ -289,8 +289,7 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         )
 
     def load(self) -> None:
-        """Imports librosa and lets numba compile or load its functions, by measuring four made beats."""
-        spectrum.prepare_numba()
+        """Imports scipy and the speech detector, and warms them with four made beats."""
         self._detector = VoiceDetector()
         clips = []
         for need in self.needs().audio:

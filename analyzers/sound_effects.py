@@ -190,8 +190,7 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
         return Needs(audio=(AudioNeed(spectrum.RATE_HZ, 1),))
 
     def load(self) -> None:
-        """Imports librosa's filters and transforms."""
-        spectrum.prepare_numba()
+        """Makes the filter bank once, which warms numpy's transforms."""
         foreground.band_levels(np.zeros(spectrum.RATE_HZ, np.float32))
 
     def observe(self, chunks: Sequence[AudioChunk]) -> list[BandLevels | None]:

@@ -10,7 +10,7 @@ import pytest
 
 from analyzers.audio_analysis import AudioAnalysis, AudioAnalysisResult
 from analyzers.base import Context, NotApplicable
-from analyzers.signal import loudness, tonality
+from analyzers.signal import filterbanks, loudness, rhythm, spectrum, tonality
 from media.decode import decode_audio
 from media.limits import MediaLimits
 from media.needs import AudioNeed, Needs
@@ -494,6 +494,69 @@ def test_the_spans_of_speech_flow_are_taken_over(analyzer: Any) -> None:
     result = run_on_file(analyzer, path, results={"speech_flow": flow})
     assert [(s.start_time, s.end_time) for s in result.speech] == [(s.start_time, s.end_time) for s in flow.spans]
     assert result.shares.speech == pytest.approx(flow.speech_share, abs=1e-6)
+
+
+# Against librosa, which is not called otherwise
+
+
+def test_filter_banks_are_those_of_librosa() -> None:
+    import librosa
+
+    for fft, bands, low, high in ((2048, 64, 0.0, 8_000.0), (1024, 64, 30.0, 11_025.0)):
+        expected = librosa.filters.mel(sr=22_050, n_fft=fft, n_mels=bands, fmin=low, fmax=high)
+        np.testing.assert_allclose(filterbanks.mel_bank(22_050, fft, bands, low, high), expected, atol=1e-7)
+    for tuning in (-0.2, 0.0, 0.35):
+        expected = librosa.filters.chroma(sr=22_050, n_fft=4096, tuning=tuning)
+        np.testing.assert_allclose(filterbanks.chroma_bank(22_050, 4096, tuning), expected, atol=1e-6)
+
+
+def test_spectra_are_those_of_librosa() -> None:
+    import librosa
+
+    sound = librosa.resample(
+        made.progression(0, "major", 0.4, 1) + made.noise(1.6, 0.01), orig_sr=44_100, target_sr=22_050
+    )
+    ours = spectrum.spectra(sound)
+    magnitude = np.abs(librosa.stft(sound, n_fft=2048, hop_length=256))
+    power = librosa.feature.melspectrogram(S=magnitude**2, sr=22_050, n_mels=64, fmax=8_000)
+    np.testing.assert_allclose(ours.mel_db, 10.0 * np.log10(power + 1e-10), atol=0.01)
+    slow = magnitude[:, ::2]
+    for values, expected in (
+        (ours.shapes.centroid_hz, librosa.feature.spectral_centroid(S=slow, sr=22_050)),
+        (ours.shapes.bandwidth_hz, librosa.feature.spectral_bandwidth(S=slow, sr=22_050)),
+        (ours.shapes.rolloff_hz, librosa.feature.spectral_rolloff(S=slow, sr=22_050)),
+        (ours.shapes.flatness, librosa.feature.spectral_flatness(S=slow[:743])),
+        (10.0 ** (ours.shapes.level_db / 20.0), librosa.feature.rms(S=slow, frame_length=2048) / np.sqrt(0.375)),
+    ):
+        np.testing.assert_allclose(values, expected[0], rtol=0.01, atol=1e-3)
+    rate = librosa.feature.zero_crossing_rate(sound, frame_length=2048, hop_length=512)[0]
+    np.testing.assert_allclose(ours.shapes.crossings[4:-4], rate[4:-4], atol=0.005)
+
+
+@pytest.mark.parametrize("bpm", [72, 118, 165])
+def test_beats_are_those_of_librosa(bpm: int) -> None:
+    import librosa
+
+    rng = np.random.default_rng(bpm)
+    envelope = rng.exponential(0.1, 1200)
+    onsets = np.arange(20.0, 1180.0, 60.0 / bpm / spectrum.HOP_S) + rng.normal(0.0, 1.0)
+    envelope[np.round(onsets).astype(np.int64)] += 2.0
+    _, expected = librosa.beat.beat_track(
+        onset_envelope=envelope.astype(np.float32), sr=22_050, hop_length=256, bpm=float(bpm), trim=False
+    )
+    ours = rhythm.best_path(envelope, 60.0 / bpm / spectrum.HOP_S)
+    inner = expected[(expected > 20) & (expected < 1160)]
+    # librosa rounds the period to whole frames.
+    assert np.abs(ours[:, None] - inner[None]).min(axis=0).max() <= 1
+    assert abs(len(ours) - len(expected)) <= 1
+
+
+@pytest.mark.parametrize("tuning", [-0.4, -0.1, 0.2])
+def test_the_tuning_is_that_of_librosa(tuning: float) -> None:
+    import librosa
+
+    sound = librosa.resample(made.progression(0, "major", 0.5, 1, tuning), orig_sr=44_100, target_sr=22_050)
+    assert tonality.chroma(sound)[1] == pytest.approx(librosa.estimate_tuning(y=sound, n_fft=4096), abs=0.03)
 
 
 # On the video's time line

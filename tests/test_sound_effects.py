@@ -12,7 +12,6 @@ import pytest
 
 from analyzers.base import AnalyzerResult, Context, NotApplicable
 from analyzers.cut_analysis import CutAnalysisResult
-from analyzers.signal import foreground
 from analyzers.signal.foreground import Shape
 from analyzers.sound_effects import SoundEffects, SoundEffectsResult
 from media.types import AudioChunk, AudioClip
@@ -391,10 +390,3 @@ def test_time_line_and_headline(ear: Ear) -> None:
     assert item.score == result.effects[0].strength
     assert ear.effects.headline(result) == "1 sound effects (1 ding), 1 on a cut."
     assert ear.effects.headline(ear.heard_over("silence", BASES["silence"])) == "No sound effects."
-
-
-def test_band_centres_are_those_of_the_filter_bank() -> None:
-    import librosa
-
-    edges = librosa.mel_frequencies(foreground.BANDS + 2, fmin=foreground.LOW_HZ, fmax=foreground.HIGH_HZ)
-    assert foreground.band_centres_hz() == pytest.approx(edges[1:-1])

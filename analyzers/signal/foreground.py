@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.signal.filterbanks import mel_bank, mel_edges_hz
 from analyzers.signal.music import Span, join
 from analyzers.signal.spectrum import RATE_HZ, blocks, decibels
 from analyzers.signal.speech import runs
@@ -154,23 +155,8 @@ def band_levels(samples: Float32Array) -> Float32Array:
     Args:
         samples: float32 (N,) at 22.05 kHz, finite.
     """
-    import librosa
-
-    bank = librosa.filters.mel(sr=RATE_HZ, n_fft=FFT, n_mels=BANDS, fmin=LOW_HZ, fmax=HIGH_HZ)
+    bank = mel_bank(RATE_HZ, FFT, BANDS, LOW_HZ, HIGH_HZ)
     return np.concatenate([decibels(bank @ magnitude**2) for magnitude in blocks(samples, FFT, HOP)], axis=1)
-
-
-def band_centres_hz() -> Float64Array:
-    """Middle frequencies of the bands: float64 (64,)."""
-    # Slaney's mel scale, librosa's default: linear below 1 kHz, logarithmic above.
-    step, knee = 200.0 / 3.0, 1000.0
-    ratio = np.log(6.4) / 27.0
-
-    def to_mel(hz: float) -> float:
-        return hz / step if hz < knee else knee / step + float(np.log(hz / knee)) / ratio
-
-    mel = np.linspace(to_mel(LOW_HZ), to_mel(HIGH_HZ), BANDS + 2)[1:-1]
-    return np.where(mel < knee / step, mel * step, knee * np.exp(ratio * (mel - knee / step)))
 
 
 def background_db(levels: Float32Array, covered: BoolArray, settings: ForegroundSettings) -> Float32Array:
@@ -267,7 +253,7 @@ def _tones(excess: Float32Array, covered: BoolArray, settings: ForegroundSetting
 
 def _glides(excess: Float32Array, settings: ForegroundSettings) -> list[tuple[Span, float]]:
     """Frames in which the most prominent band climbs steadily, and by how many octaves."""
-    octave = np.log2(band_centres_hz())
+    octave = np.log2(mel_edges_hz(LOW_HZ, HIGH_HZ, BANDS)[1:-1])
     strongest, height = excess.argmax(axis=0), excess.max(axis=0)
     found: list[tuple[Span, float]] = []
     for a, b in join([(float(x), float(y)) for x, y in runs(height >= TONE_DB)], GAP_S / HOP_S):
@@ -310,7 +296,7 @@ def _shape(
     spectrum = residual[:, begin:end].sum(axis=1)
     strongest = int(spectrum.argmax())
     near = spectrum[max(0, strongest - 1) : strongest + 2].sum()
-    octave = np.log2(band_centres_hz())
+    octave = np.log2(mel_edges_hz(LOW_HZ, HIGH_HZ, BANDS)[1:-1])
     weight = residual[:, begin : peak + 1]
     centres = (octave[:, None] * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-12)
     third = max(1, len(centres) // 3)

@@ -1,20 +1,18 @@
 """Short-time spectra of a whole sound track, computed block by block so that memory does not grow with its length.
 
-Window and hop are librosa's defaults (McFee et al., "librosa: Audio and Music Signal Analysis in Python", SciPy 2015),
-with a hop of 256 so that a beat is placed to 12 ms.
+Windows, filter banks and measures are librosa's (McFee et al., "librosa: Audio and Music Signal Analysis in Python",
+SciPy 2015); tests hold them against it. The hop is 256, so that a beat is placed to 12 ms. ``filterbanks.py`` says why
+librosa itself is not called.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
+from analyzers.signal.filterbanks import mel_bank
 from media.types import Float32Array
 
 RATE_HZ = 22_050
@@ -89,20 +87,6 @@ class Spectra:
     shapes: Shapes
 
 
-def prepare_numba() -> None:
-    """Gives numba a place for compiled code where it would find none (read-only installation, no home).
-
-    librosa asks for a cache; numba refuses to be imported by it without a writable place. Compiling for the first
-    time takes 20 CPU-seconds, loading from the cache 2. Call before librosa is imported.
-    """
-    spec = find_spec("librosa")
-    places = [Path.home() / ".cache", Path(tempfile.gettempdir())]
-    if spec is not None and spec.origin is not None:
-        places.insert(0, Path(spec.origin).parent)
-    if "NUMBA_CACHE_DIR" not in os.environ and not any(os.access(p, os.W_OK) for p in places[:-1]):
-        os.environ["NUMBA_CACHE_DIR"] = str(places[-1] / "numba-cache")
-
-
 def blocks(samples: Float32Array, fft: int, hop: int, size: int = BLOCK) -> Iterator[Float32Array]:
     """Magnitudes of all frames, in blocks of up to ``size`` frames; frame k is centred on sample ``k * hop``.
 
@@ -128,36 +112,37 @@ def spectra(samples: Float32Array) -> Spectra:
     Args:
         samples: float32 (N,) at 22.05 kHz, finite.
     """
-    import librosa
-
-    mel = librosa.filters.mel(sr=RATE_HZ, n_fft=FFT, n_mels=MEL_BANDS, fmax=MEL_TOP_HZ)
+    bank = mel_bank(RATE_HZ, FFT, MEL_BANDS, 0.0, MEL_TOP_HZ)
     bass = slice(*(round(f * FFT / RATE_HZ) for f in BASS_HZ))
     top = round(PARTIALS_TOP_HZ * FFT / RATE_HZ) + 1
-    window_power = FFT * float(np.sum(np.hanning(FFT + 1)[:-1] ** 2))
     fast: list[tuple[Float32Array, Float32Array]] = []
-    slow: list[tuple[Float32Array, ...]] = []
+    slow: list[list[Float32Array]] = []
     for magnitude in blocks(samples, FFT, HOP):
         power = magnitude**2
-        fast.append((mel @ power, power[bass].sum(axis=0)))
+        fast.append((bank @ power, power[bass].sum(axis=0)))
         # Blocks are even, so every second frame stays every second frame across them.
-        half, half_power = np.ascontiguousarray(magnitude[:, ::2]), np.ascontiguousarray(power[:, ::2])
-        centroid = librosa.feature.spectral_centroid(S=half, sr=RATE_HZ)
-        slow.append(
-            (
-                half_power[:top].copy(),
-                2.0 * half_power.sum(axis=0) / window_power,
-                centroid[0],
-                librosa.feature.spectral_bandwidth(S=half, sr=RATE_HZ, centroid=centroid)[0],
-                librosa.feature.spectral_rolloff(S=half, sr=RATE_HZ, roll_percent=ROLLOFF_SHARE)[0],
-                librosa.feature.spectral_flatness(S=half[: round(MEL_TOP_HZ * FFT / RATE_HZ)])[0],
-            )
-        )
+        half = np.ascontiguousarray(magnitude[:, ::2])
+        slow.append([half[:top] ** 2, *_shapes(half)])
     mel_power, bass_power = (np.concatenate(parts, axis=-1) for parts in zip(*fast, strict=True))
-    partials, mean_square, *shapes = (np.concatenate(parts, axis=-1) for parts in zip(*slow, strict=True))
-    frames = (
-        np.asarray(s, np.float32) for s in (decibels(mean_square), *shapes, _crossings(samples, len(mean_square)))
-    )
-    return Spectra(decibels(mel_power), decibels(bass_power), decibels(partials), Shapes(*frames))
+    partials, *shapes = (np.concatenate(parts, axis=-1) for parts in zip(*slow, strict=True))
+    level, centroid, bandwidth, rolloff, flatness = shapes
+    crossings = _crossings(samples, partials.shape[1])
+    shape = Shapes(level, centroid, bandwidth, rolloff, flatness, crossings)
+    return Spectra(decibels(mel_power), decibels(bass_power), decibels(partials), shape)
+
+
+def _shapes(magnitude: Float32Array) -> tuple[Float32Array, ...]:
+    """Level, centroid, bandwidth, roll-off and flatness of each column, as ``Shapes`` lists them."""
+    power = magnitude**2
+    level = 2.0 * power.sum(axis=0) / (FFT * np.sum(np.hanning(FFT + 1)[:-1] ** 2))
+    hz = np.fft.rfftfreq(FFT, 1.0 / RATE_HZ)[:, None]
+    total = np.maximum(magnitude.sum(axis=0), 1e-12)
+    centroid = (hz * magnitude).sum(axis=0) / total
+    bandwidth = np.sqrt(((hz - centroid) ** 2 * magnitude).sum(axis=0) / total)
+    rolloff = hz[(np.cumsum(magnitude, axis=0) >= ROLLOFF_SHARE * total).argmax(axis=0), 0]
+    low = power[: round(MEL_TOP_HZ * FFT / RATE_HZ)] + POWER_FLOOR
+    flatness = np.exp(np.log(low).mean(axis=0)) / low.mean(axis=0)
+    return tuple(np.asarray(v, np.float32) for v in (decibels(level), centroid, bandwidth, rolloff, flatness))
 
 
 def _crossings(samples: Float32Array, count: int) -> Float32Array:

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from analyzers.signal.filterbanks import chroma_bank
 from analyzers.signal.spectrum import RATE_HZ, blocks
 from media.types import Float32Array, Float64Array
 
@@ -34,6 +35,14 @@ TOP_HZ = 5_000.0
 
 TUNING_FRAMES = 400
 """Frames, spread over the track, from which the tuning is measured: 19 s of sound."""
+
+TUNING_HZ = (150.0, 4_000.0)
+"""Where peaks are sharp enough to tell a semitone's hundredth."""
+
+TUNING_STEPS = 100
+
+PEAK_SHARE = 0.1
+"""Peaks below this share of the frame's highest are not looked at."""
 
 NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
@@ -75,32 +84,35 @@ def chroma(samples: Float32Array) -> tuple[Float32Array, float]:
         float32 (12, M), C first, the strongest of each frame 1 (all 0 in silence), frame k centred on ``k * HOP_S``;
         deviation of A4 from 440 Hz in semitones, in [-0.5, 0.5).
     """
-    import librosa
     from scipy.ndimage import median_filter
 
     top = round(TOP_HZ * FFT / RATE_HZ)
     parts = [magnitude[:top].copy() for magnitude in blocks(samples, FFT, HOP, BLOCK)]
     spectrum = np.concatenate(parts, axis=1)
     tuning = _tuning(spectrum)
-    bank = librosa.filters.chroma(sr=RATE_HZ, n_fft=FFT, tuning=tuning)[:, :top]
+    bank = chroma_bank(RATE_HZ, FFT, tuning)[:, :top]
     raw = bank @ median_filter(spectrum, size=(1, HELD_FRAMES))
     strongest = raw.max(axis=0)
     return np.asarray(raw / np.where(strongest > 1e-6, strongest, np.inf), np.float32), tuning
 
 
 def _tuning(spectrum: Float32Array) -> float:
-    import librosa
-
-    step = -(-spectrum.shape[1] // TUNING_FRAMES)
-    # piptrack takes the number of rows for the whole spectrum, so the empty bins are put back.
-    whole = np.zeros((1 + FFT // 2, len(range(0, spectrum.shape[1], step))), np.float32)
-    whole[: len(spectrum)] = spectrum[:, ::step]
-    pitch, magnitude = librosa.piptrack(S=whole, sr=RATE_HZ, n_fft=FFT, fmax=TOP_HZ * 0.8)
-    found = pitch > 0
-    if not found.any():
+    """Where most of the stronger peaks lie between the semitones, in semitones, as librosa's ``estimate_tuning``."""
+    part = spectrum[:, :: -(-spectrum.shape[1] // TUNING_FRAMES)]
+    left, middle, right = part[:-2], part[1:-1], part[2:]
+    peaks = (middle > left) & (middle >= right) & (middle > PEAK_SHARE * part.max(axis=0))
+    low, high = (round(f * FFT / RATE_HZ) for f in TUNING_HZ)
+    peaks[: low - 1] = peaks[high - 1 :] = False
+    if not peaks.any():
         return 0.0
-    strong = found & (magnitude >= np.median(magnitude[found]))
-    return float(librosa.pitch_tuning(pitch[strong]))
+    strong = peaks & (middle >= np.median(middle[peaks]))
+    before, at, behind = (m[strong].astype(np.float64) for m in (left, middle, right))
+    offset = 0.5 * (behind - before) / (2.0 * at - before - behind)
+    bins = np.nonzero(strong)[0] + 1 + offset
+    semitones = 12.0 * np.log2(bins * RATE_HZ / FFT / 440.0)
+    counts, edges = np.histogram((semitones + 0.5) % 1.0 - 0.5, TUNING_STEPS, (-0.5, 0.5))
+    best = int(counts.argmax())
+    return float(0.5 * (edges[best] + edges[best + 1]))
 
 
 def rank_keys(mean_chroma: Float64Array) -> list[KeyMatch]:
