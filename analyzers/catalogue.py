@@ -15,6 +15,7 @@ from analyzers.scene_segmentation import SceneSegmentation
 from analyzers.sound_effects import SoundEffects
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
+from analyzers.text_overlay import TextOverlayAnalysis
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
 CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
@@ -24,6 +25,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     SceneSegmentation,
     CameraAnalysis,
     ContentQuality,
+    TextOverlayAnalysis,
     SpeechFlow,
     SpeechRate,
     AudioAnalysis,
