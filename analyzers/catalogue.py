@@ -15,6 +15,7 @@ from analyzers.scene_segmentation import SceneSegmentation
 from analyzers.sound_effects import SoundEffects
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
+from analyzers.temporal_flow import TemporalFlow
 from analyzers.text_overlay import TextOverlayAnalysis
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
@@ -30,6 +31,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     SpeechRate,
     AudioAnalysis,
     SoundEffects,
+    TemporalFlow,
 )
 """Document order; an analyzer stands behind all that it comes ``after``."""
 

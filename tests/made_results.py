@@ -4,8 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, TypeVar
 
+from analyzers.audio_analysis import AudioAnalysisResult
+from analyzers.camera_analysis import CameraResult, CameraSpan, MotionPoint
+from analyzers.curve import Curve
+from analyzers.cut_analysis import CutAnalysisResult, Shot
+from analyzers.signal.camera_path import Kind
 from analyzers.speech_flow import Emphasis, Follows, Pause, Speech, SpeechFlowResult, Syllable
+from analyzers.text_overlay import TextOverlayResult
+from analyzers.text_result import TextOverlay
+from schema.base import Model
+
+M = TypeVar("M", bound=Model)
+
+
+def only(model: type[M], **fields: Any) -> M:
+    """A result with nothing but these fields, for what reads no others."""
+    made: Any = model.model_construct(**fields)
+    return made  # type: ignore[no-any-return]
 
 
 def speech_flow_result(
@@ -73,3 +90,36 @@ def speech_flow_result(
         peaks=(),
         curve=(),
     )
+
+
+def cut_result(cuts_s: Sequence[float], duration_s: float, fps: float = 30.0) -> CutAnalysisResult:
+    """Shots between hard cuts at these times."""
+    edges = [0.0, *cuts_s, duration_s]
+    shots = tuple(
+        Shot(start_time=a, end_time=b, index=k, first_frame=round(a * fps), end_frame=round(b * fps))
+        for k, (a, b) in enumerate(pairwise(edges))
+    )
+    return only(CutAnalysisResult, shots=shots)
+
+
+def camera_result(
+    speeds: Sequence[float | None], moves: Sequence[tuple[float, float, Kind]] = ((0.0, 1.0, "static"),)
+) -> CameraResult:
+    """Speed of the camera for each half second, and what it does."""
+    curve = tuple(
+        MotionPoint(start_time=0.5 * k, end_time=0.5 * k + 0.5, camera=v, subject=None) for k, v in enumerate(speeds)
+    )
+    spans = tuple(only(CameraSpan, start_time=a, end_time=b, kind=kind) for a, b, kind in moves)
+    return only(CameraResult, curve=curve, spans=spans)
+
+
+def audio_result(levels: Sequence[float | None], beats: Sequence[float] = ()) -> AudioAnalysisResult:
+    """Level in LUFS for each half second, and the beats."""
+    curve = Curve(start_time=0.0, step_s=0.5, values=tuple(levels))
+    return only(AudioAnalysisResult, energy=curve, beats=tuple(beats))
+
+
+def text_result(texts: Sequence[tuple[float, float, str, str]]) -> TextOverlayResult:
+    """Texts: start, end, what is written, kind."""
+    overlays = tuple(only(TextOverlay, start_time=a, end_time=b, text=text, kind=kind) for a, b, text, kind in texts)
+    return only(TextOverlayResult, overlays=overlays)

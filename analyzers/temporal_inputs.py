@@ -1,0 +1,173 @@
+"""What ``temporal_flow`` reads from other analyzers' results, as plain times and values.
+
+None stands for "not known" throughout; an empty tuple for "known, and there is none". An analyzer that says
+``not_applicable`` (no sound, nobody speaks) is knowledge: there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analyzers.audio_analysis import AudioAnalysisResult
+from analyzers.base import Context
+from analyzers.camera_analysis import CameraResult
+from analyzers.cut_analysis import CutAnalysisResult
+from analyzers.signal.pacing import Span
+from analyzers.speech_flow import SpeechFlowResult
+from analyzers.speech_rate import SpeechRateResult
+from analyzers.text_overlay import TextOverlayResult
+from media.types import Float64Array
+
+INPUTS = ("cut_analysis", "camera_analysis", "text_overlay", "speech_flow", "speech_rate", "audio_analysis")
+"""All analyzers that are read; each may be missing."""
+
+NOT_ADDED = ("watermark", "scene")
+"""Kinds of text that the maker did not put there for the viewer."""
+
+NO_FILLER = "not_applicable"
+"""How a missing analyzer's reason begins when there is nothing for it in the clip."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text on screen from ``start_s`` to ``end_s``, with the kind that ``text_overlay`` gave it."""
+
+    start_s: float
+    end_s: float
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class CameraMove:
+    """What the camera does from ``start_s`` to ``end_s``."""
+
+    start_s: float
+    end_s: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of half-open steps: entry k is of ``[start_s + k * step_s, start_s + (k + 1) * step_s)``; NaN: unknown."""
+
+    start_s: float
+    step_s: float
+    values: Float64Array
+
+    def mean(self, start_s: float, end_s: float) -> float | None:
+        """Mean over the steps whose middle lies in the span; None where none is known."""
+        middles = self.start_s + (np.arange(len(self.values)) + 0.5) * self.step_s
+        own = self.values[(middles >= start_s) & (middles < end_s)]
+        return None if np.isnan(own).all() else float(np.nanmean(own))
+
+    def at(self, middles_s: Float64Array) -> Float64Array:
+        """The value of the step that holds each time; NaN outside."""
+        index = np.floor((middles_s - self.start_s) / self.step_s + 1e-9).astype(np.int64)
+        inside = (index >= 0) & (index < len(self.values))
+        padded = np.append(self.values, np.nan)
+        return np.asarray(padded[np.where(inside, index, len(self.values))])
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that was there.
+
+    Attributes:
+        cuts_s: Borders between shots.
+        moves: Camera spans.
+        motion: Speed of camera and subject together, picture units per second.
+        written: Texts on screen.
+        speech: Spans in which somebody speaks.
+        emphasised: Spans that are spoken with emphasis.
+        syllables_s: Times of the syllables.
+        syllables_per_s: While speaking.
+        words_per_minute: From a transcript.
+        loudness: K-weighted level in LUFS, -70 for silence.
+        beats_s: Of the music.
+        missing: ``name: reason`` for each that was not there.
+    """
+
+    cuts_s: tuple[float, ...] | None = None
+    moves: tuple[CameraMove, ...] | None = None
+    motion: Series | None = None
+    written: tuple[Written, ...] | None = None
+    speech: tuple[Span, ...] | None = None
+    emphasised: tuple[Span, ...] | None = None
+    syllables_s: tuple[float, ...] | None = None
+    syllables_per_s: float | None = None
+    words_per_minute: float | None = None
+    loudness: Series | None = None
+    beats_s: tuple[float, ...] | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def added_text(self) -> tuple[Written, ...] | None:
+        """Texts that the maker put there: no watermarks, and no signs and labels in the scene."""
+        return None if self.written is None else tuple(w for w in self.written if w.kind not in NOT_ADDED)
+
+    @property
+    def text_spans(self) -> tuple[Span, ...] | None:
+        """Where there is added text."""
+        return None if self.added_text is None else tuple((w.start_s, w.end_s) for w in self.added_text)
+
+    @property
+    def words_known(self) -> bool:
+        """Whether what is said is known; also when it is known that nobody speaks."""
+        return self.words_per_minute is not None or self.speech == ()
+
+
+def read_inputs(context: Context) -> Inputs:
+    """The inputs that ``context`` holds."""
+    results, missing = context.results, context.missing
+    found: dict[str, object] = {}
+    if isinstance(cuts := results.get("cut_analysis"), CutAnalysisResult):
+        found["cuts_s"] = tuple(sorted(shot.start_time for shot in cuts.shots))[1:]
+    if isinstance(camera := results.get("camera_analysis"), CameraResult):
+        found["moves"] = tuple(CameraMove(s.start_time, s.end_time, s.kind) for s in camera.spans)
+        found["motion"] = _motion(camera)
+    if isinstance(text := results.get("text_overlay"), TextOverlayResult):
+        found["written"] = tuple(Written(o.start_time, o.end_time, o.text, o.kind) for o in text.overlays)
+    if isinstance(flow := results.get("speech_flow"), SpeechFlowResult):
+        found["speech"] = tuple((s.start_time, s.end_time) for s in flow.spans)
+        found["emphasised"] = tuple((e.start_time, e.end_time) for e in flow.emphasised)
+        found["syllables_s"] = tuple(s.timestamp for s in flow.syllables)
+    elif missing.get("speech_flow", "").startswith(NO_FILLER):
+        found |= {"speech": (), "emphasised": (), "syllables_s": ()}
+    if isinstance(rate := results.get("speech_rate"), SpeechRateResult):
+        found["syllables_per_s"] = rate.articulation_rate
+        found["words_per_minute"] = rate.words_per_minute
+    if isinstance(sound := results.get("audio_analysis"), AudioAnalysisResult):
+        found["beats_s"] = tuple(sound.beats)
+        levels = np.array([-70.0 if v is None else v for v in sound.energy.values], dtype=np.float64)
+        found["loudness"] = Series(sound.energy.start_time, sound.energy.step_s, levels)
+    elif missing.get("audio_analysis", "").startswith(NO_FILLER):
+        found["beats_s"] = ()
+    inputs = Inputs(**found)  # type: ignore[arg-type]
+    return replace(inputs, missing=_missing(inputs, context))
+
+
+def _motion(camera: CameraResult) -> Series | None:
+    if not camera.curve:
+        return None
+    values = [
+        np.nan if p.camera is None and p.subject is None else (p.camera or 0.0) + (p.subject or 0.0)
+        for p in camera.curve
+    ]
+    return Series(camera.curve[0].start_time, camera.curve[0].duration_s, np.array(values, dtype=np.float64))
+
+
+def _missing(inputs: Inputs, context: Context) -> tuple[str, ...]:
+    """What was not there and leaves something unknown."""
+    lines = []
+    for name in INPUTS:
+        if name not in context.results:
+            reason = context.missing.get(name, "not run")
+            # That nobody speaks is an answer, not a lack.
+            if not (name.startswith("speech") and inputs.speech == ()):
+                lines.append(f"{name}: {reason}")
+    if not inputs.words_known:
+        lines.append("transcript: what is said is not known")
+    return tuple(lines)
