@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import cli
-from ops.sample import make_sample
 from ops.server import free_port
 from schema.document import AnalysisDocument
 
@@ -64,11 +63,6 @@ def test_no_service_is_told_with_what_to_do(sample: Path, capsys: pytest.Capture
     error = capsys.readouterr().err
     assert "tiktok-analyzer serve" in error
     assert "--local" in error
-
-
-def test_a_second_sample_is_the_same(sample: Path, tmp_path: Path) -> None:
-    make_sample(tmp_path / "again.mp4")
-    assert (tmp_path / "again.mp4").read_bytes() == sample.read_bytes()
 
 
 def test_check_names_what_serve_would_drop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
