@@ -52,9 +52,9 @@ class CameraConfig(AnalyzerConfig):
     fps: Annotated[float, Field(ge=2.0, le=60.0)] = 10.0
     """Frames per second. Shift per sample = speed / fps; up to a third of the picture is found, so 10 reaches three
     widths per second. Higher follows faster whips and costs in proportion."""
-    short_side_px: Annotated[int, Field(ge=64, le=480)] = 120
-    """Size of the pictures. On made clips 90, 120 and 180 px give zoom to 0.02, 0.01 and 0.006 % per sample. Higher
-    sees finer texture and costs with the square."""
+    short_side_px: Annotated[int, Field(ge=64, le=480)] = 96
+    """Size of the pictures: that of ``cut_analysis``, so they are scaled once. On made clips 90, 120 and 180 px give
+    zoom to 0.02, 0.01 and 0.006 % per sample. Higher sees finer texture and costs with the square."""
     min_structure: Annotated[float, Field(gt=0.0, le=100.0)] = 2.0
     """Smaller eigenvalue of the structure tensor (squared grey levels per px) of a cell that takes part: a slope of
     1.4 levels per px in both directions. Higher trusts fewer places. Not yet tuned."""
@@ -202,8 +202,8 @@ class CameraAnalysis(Analyzer[CameraConfig, FrameChunk, CameraObservation, Camer
         import cv2  # noqa: F401
 
     def needs(self) -> Needs:
-        """Small gray frames, often enough for fast moves."""
-        return Needs(frames=(FrameNeed(Rate(self.config.fps), self.config.short_side_px, "gray"),))
+        """Small frames, often enough for fast moves; in colour, because then other analyzers' are used."""
+        return Needs(frames=(FrameNeed(Rate(self.config.fps), self.config.short_side_px, "rgb"),))
 
     def observe(self, chunks: Sequence[FrameChunk]) -> list[CameraObservation]:
         """The motion between neighbouring frames."""
@@ -263,8 +263,11 @@ def _words(kind: str) -> str:
 
 
 def _observe(batch: FrameBatch, settings: MotionSettings) -> CameraObservation:
+    import cv2
+
     motion = GlobalMotion(settings)
-    pairs = [motion.between(before, after) for before, after in pairwise(batch.frames)]
+    frames = [np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8) for frame in batch.frames]
+    pairs = [motion.between(before, after) for before, after in pairwise(frames)]
     return CameraObservation(
         batch.pts_s[:-1].copy(),
         batch.pts_s[1:].copy(),

