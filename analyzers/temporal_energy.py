@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analyzers.signal.pacing import Scale, cut_density, mean_of_known
+from analyzers.signal.pacing import Scale, cut_density
 from analyzers.temporal_inputs import Inputs, Series
 from schema.base import TimedSpan, UnitScore
 
@@ -15,7 +15,7 @@ STEP_S = 0.5
 
 
 class EnergyPoint(TimedSpan):
-    """Energy in half a second: mean of its known components, each in [0, 1]."""
+    """Energy in half a second: mean of its components, each in [0, 1]; null where one of them is unknown."""
 
     energy: UnitScore | None
     motion: UnitScore | None
@@ -31,9 +31,16 @@ class EnergyCurve:
         duration_s: Of the clip.
         scale: How motion, cuts and loudness become numbers in [0, 1].
         cuts_reach_s: Cuts within this time around a moment make its cut rate.
+        min_known_share: A component that is known for less of the time is left out.
+
+    Attributes:
+        values: float64 (T,), energy of each half second, NaN where unknown.
+        left_out: Components that were left out, with the reason.
     """
 
-    def __init__(self, inputs: Inputs, duration_s: float, scale: Scale, cuts_reach_s: float) -> None:
+    def __init__(
+        self, inputs: Inputs, duration_s: float, scale: Scale, cuts_reach_s: float, min_known_share: float
+    ) -> None:
         self._inputs = inputs
         self._duration_s = duration_s
         count = max(1, int(np.ceil(duration_s / STEP_S - 1e-9)))
@@ -46,8 +53,18 @@ class EnergyCurve:
         self._cuts = unknown
         if inputs.cuts_s is not None:
             self._cuts = scale.cuts(cut_density(inputs.cuts_s, middles, cuts_reach_s, duration_s))
-        rows = [row for row in (self._motion, self._cuts, self._loudness) if not np.isnan(row).all()]
-        self.values = mean_of_known(rows, count)
+        known = {
+            name: float((~np.isnan(row)).mean())
+            for name, row in (("motion", self._motion), ("cuts", self._cuts), ("loudness", self._loudness))
+        }
+        used = [getattr(self, f"_{name}") for name, share in known.items() if share >= min_known_share]
+        # Where a component is unknown the energy is, too: without it the others' mean would be another measure.
+        self.values = np.mean(used, axis=0) if used else unknown
+        self.left_out = tuple(
+            f"energy without {name}: known for {share:.0%} of the time"
+            for name, share in known.items()
+            if 0.0 < share < min_known_share
+        )
 
     def points(self) -> list[EnergyPoint]:
         """The curve; empty where nothing is known."""

@@ -13,7 +13,7 @@ Method
     * calls to action: lists of phrases in nine languages (``analyzers/signal/calls_to_action.py``, sources there);
     * cuts on beats: share within 70 ms of a beat, the window of beat-tracking evaluation (Davies, Degara and Plumbley
       2009), beside the share that random times would reach and the binomial probability of chance;
-    * loop: jump from the last to the first frame against the jumps inside the clip, and SSIM (Wang et al. 2004).
+    * loop: jump from the last to the first frame against the motion at both ends, and SSIM (Wang et al. 2004).
 """
 
 from __future__ import annotations
@@ -49,12 +49,15 @@ from analyzers.temporal_energy import STEP_S, EnergyCurve, EnergyPoint
 from analyzers.temporal_hook import Hook, HookSettings, build_hook
 from analyzers.temporal_inputs import INPUTS, Inputs, read_inputs
 from media.needs import EveryFrame, FrameNeed, Needs
-from media.types import FrameBatch, FrameChunk
+from media.types import Float64Array, FrameBatch, FrameChunk
 from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
 from schema.document import Channel, TimelineItem
 
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+END_S = 0.5
+"""Stretch at both ends whose motion a seamless join may go on with."""
+
 THUMB_PX = 48
 """Shorter side of the pictures that are compared for the loop: composition and colour without texture."""
 
@@ -82,6 +85,9 @@ class TemporalFlowConfig(AnalyzerConfig):
     """Cuts per second that count as half of the highest cut rate: a shot of two seconds. Not yet tuned."""
     cuts_reach_s: Annotated[float, Field(ge=0.25, le=10.0)] = 1.5
     """Cuts within this time around a moment make its cut rate. Higher is smoother."""
+    min_known_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
+    """A component of the energy that is known for less of the time is left out, and named in ``missing``. Higher leaves
+    gaps in the curve less often and leaves out more."""
     quiet_lufs: Annotated[float, Field(ge=-70.0, le=-20.0)] = -40.0
     """Loudness that counts as none: a whisper in a recording that is otherwise at -14 LUFS. Not yet tuned."""
     loud_lufs: Annotated[float, Field(ge=-19.0, le=0.0)] = -10.0
@@ -100,7 +106,7 @@ class TemporalFlowConfig(AnalyzerConfig):
     """Mean grey-level difference (of 255) of the last and the first frame that is no jump: compression alone gives
     about 1. Higher finds more loops."""
     loop_jump_factor: Annotated[float, Field(ge=1.0, le=20.0)] = 2.0
-    """A jump up to this multiple of the clip's usual one is its own motion going on. Not yet tuned."""
+    """A jump up to this multiple of the usual one at the clip's ends is their motion going on. Not yet tuned."""
     loop_similar: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
     """Structural similarity of last and first frame from which on they are alike. Not yet tuned."""
     short_side_px: Annotated[int, Field(ge=32, le=360)] = 96
@@ -186,7 +192,7 @@ class Loop(Model):
     jump: NotNegative
     """Mean difference of their grey levels, of 255."""
     usual_jump: NotNegative
-    """95th percentile of the same between neighbouring frames of the clip."""
+    """Median of the same between neighbouring frames in the first and the last half second."""
     loudness_jump_lu: NotNegative | None
     """Between the last and the first half second; null without sound there."""
 
@@ -238,6 +244,7 @@ class FlowObservation:
         first: uint8 (H, W), small.
         last: uint8 (H, W), small.
         jumps: float32 (N,), mean absolute grey difference to the frame before.
+        jump_times_s: Time of the later frame of each.
     """
 
     start_s: float
@@ -245,6 +252,7 @@ class FlowObservation:
     first: npt.NDArray[np.uint8]
     last: npt.NDArray[np.uint8]
     jumps: npt.NDArray[np.float32]
+    jump_times_s: Float64Array
 
 
 class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | None, TemporalFlowResult]):
@@ -282,7 +290,9 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
             raise NotApplicable("too_short", "A flow needs at least two frames.")
         inputs = read_inputs(context)
         duration_s = context.video.duration_s
-        energy = EnergyCurve(inputs, duration_s, self.config.scale(), self.config.cuts_reach_s)
+        energy = EnergyCurve(
+            inputs, duration_s, self.config.scale(), self.config.cuts_reach_s, self.config.min_known_share
+        )
         return TemporalFlowResult(
             hook=build_hook(inputs, energy, seen[0].first, duration_s, self.config.hook_settings()),
             pacing=self._pacing(inputs, duration_s),
@@ -296,7 +306,7 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
             calls_to_action=_calls(inputs),
             loop=self._loop(seen, energy),
             beat_cuts=self._beat_cuts(inputs, duration_s),
-            missing=inputs.missing,
+            missing=(*inputs.missing, *energy.left_out),
         )
 
     def timeline(self, result: TemporalFlowResult) -> list[TimelineItem]:
@@ -392,7 +402,9 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
 
     def _loop(self, seen: Sequence[FlowObservation], energy: EnergyCurve) -> Loop:
         jumps = np.concatenate([o.jumps for o in seen]).astype(np.float64)
-        found = join(seen[0].first, seen[-1].last, jumps, self.config.join_settings())
+        times = np.concatenate([o.jump_times_s for o in seen])
+        at_ends = (times <= seen[0].start_s + END_S) | (times > seen[-1].end_s - END_S)
+        found = join(seen[0].first, seen[-1].last, jumps[at_ends], self.config.join_settings())
         return Loop(
             kind=found.kind,
             similarity=found.similarity,
@@ -433,6 +445,7 @@ def _observed(batch: FrameBatch) -> FlowObservation | None:
         first=greys[batch.carried],
         last=greys[-1],
         jumps=np.array(jumps, np.float32),
+        jump_times_s=batch.pts_s[1:].copy(),
     )
 
 

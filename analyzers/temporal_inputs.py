@@ -23,6 +23,9 @@ from media.types import Float64Array
 INPUTS = ("cut_analysis", "camera_analysis", "text_overlay", "speech_flow", "speech_rate", "audio_analysis")
 """All analyzers that are read; each may be missing."""
 
+SILENT_LUFS = -70.0
+"""Level of silence: the absolute gate of ITU-R BS.1770."""
+
 NOT_ADDED = ("watermark", "scene")
 """Kinds of text that the maker did not put there for the viewer."""
 
@@ -141,12 +144,21 @@ def read_inputs(context: Context) -> Inputs:
         found["words_per_minute"] = rate.words_per_minute
     if isinstance(sound := results.get("audio_analysis"), AudioAnalysisResult):
         found["beats_s"] = tuple(sound.beats)
-        levels = np.array([-70.0 if v is None else v for v in sound.energy.values], dtype=np.float64)
-        found["loudness"] = Series(sound.energy.start_time, sound.energy.step_s, levels)
+        found["loudness"] = _loudness(sound, context.video.duration_s)
     elif missing.get("audio_analysis", "").startswith(NO_FILLER):
         found["beats_s"] = ()
     inputs = Inputs(**found)  # type: ignore[arg-type]
     return replace(inputs, missing=_missing(inputs, context))
+
+
+def _loudness(sound: AudioAnalysisResult, duration_s: float) -> Series:
+    """Level over the whole video; where the track has not begun or has ended, there is silence."""
+    curve = sound.energy
+    levels = [SILENT_LUFS if v is None else v for v in curve.values]
+    before = round(curve.start_time / curve.step_s)
+    behind = max(0, int(np.ceil(duration_s / curve.step_s - 1e-9)) - before - len(levels))
+    values = np.array([SILENT_LUFS] * before + levels + [SILENT_LUFS] * behind, dtype=np.float64)
+    return Series(curve.start_time - before * curve.step_s, curve.step_s, values)
 
 
 def _motion(camera: CameraResult) -> Series | None:

@@ -13,7 +13,6 @@ from analyzers.signal.pacing import (
     cut_density,
     join,
     length_trend,
-    mean_of_known,
     share,
     shot_lengths,
     smoothed,
@@ -74,13 +73,8 @@ def test_cut_density_counts_only_the_clip():
     assert found == pytest.approx([0.5, 2 / 3])
 
 
-def test_unknown_values_are_left_out():
-    nan = np.nan
-    rows = [np.array([0.2, nan, nan]), np.array([0.4, 0.6, nan])]
-    assert mean_of_known(rows, 3)[:2] == pytest.approx([0.3, 0.6])
-    assert np.isnan(mean_of_known(rows, 3)[2])
-    assert np.isnan(mean_of_known([], 2)).all()
-    assert smoothed(np.array([0.0, 3.0, nan, 6.0]), 3)[:3] == pytest.approx([1.5, 1.5, 4.5])
+def test_smoothing_leaves_out_what_is_unknown():
+    assert smoothed(np.array([0.0, 3.0, np.nan, 6.0]), 3)[:3] == pytest.approx([1.5, 1.5, 4.5])
 
 
 def energy_with_peak(at, width=4, count=40):

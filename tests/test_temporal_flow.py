@@ -169,7 +169,7 @@ def test_one_shot_is_known_to_have_no_cuts(analyzer):
 def test_energy_is_the_mean_of_its_known_components(analyzer):
     result = flow(
         analyzer,
-        camera_analysis=camera_result([0.25] * 20 + [None] * 20),
+        camera_analysis=camera_result([0.25] * 25 + [None] * 15),
         audio_analysis=audio_result([-25.0] * 30 + [None] * 10),
         cut_analysis=cut_result([], 20.0),
     )
@@ -177,13 +177,27 @@ def test_energy_is_the_mean_of_its_known_components(analyzer):
     first, later, last = result.energy[0], result.energy[25], result.energy[-1]
     assert (first.motion, first.cuts, first.loudness) == pytest.approx((0.5, 0.0, 0.5))
     assert first.energy == pytest.approx(1 / 3)
-    assert later.motion is None
-    assert later.energy == pytest.approx(0.25)
+    # Without its motion the energy would be another measure.
+    assert (later.motion, later.energy) == (None, None)
     # Silence is known, and no lack.
-    assert (last.loudness, last.energy) == (0.0, 0.0)
+    assert last.loudness == 0.0
     edges = [t for p in result.energy for t in (p.start_time, p.end_time)]
     assert edges[1:-1:2] == edges[2::2]
     assert edges[-1] == 20.0
+
+
+def test_what_is_hardly_ever_known_is_left_out_of_the_energy(analyzer):
+    cuts = cut_result([], 20.0)
+    for known, used in ((23, False), (24, True)):
+        camera = camera_result([0.25] * known + [None] * (40 - known))
+        result = flow(analyzer, camera_analysis=camera, cut_analysis=cuts)
+        assert (result.energy[-1].energy is None) == used
+        assert any(line.startswith("energy without motion") for line in result.missing) != used
+
+
+def test_a_track_that_ends_early_is_silent_behind(analyzer):
+    result = flow(analyzer, audio_analysis=audio_result([-10.0] * 30))
+    assert [p.energy for p in result.energy] == [1.0] * 30 + [0.0] * 10
 
 
 def test_without_inputs_there_is_no_energy_and_no_story(analyzer):

@@ -96,14 +96,6 @@ def cut_density(cuts_s: Sequence[float], middles_s: Float64Array, reach_s: float
     return np.asarray(np.asarray(counts, float) / (high - low))
 
 
-def mean_of_known(rows: Sequence[Float64Array], count: int) -> Float64Array:
-    """Mean over the rows at each of ``count`` places, NaN left out; NaN where all are."""
-    table = np.vstack(rows) if rows else np.full((1, count), np.nan)
-    known = ~np.isnan(table)
-    total = np.where(known, table, 0.0).sum(axis=0)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
-
-
 def smoothed(values: Float64Array, width: int) -> Float64Array:
     """Running mean over ``width`` entries (odd), NaN left out; at the edges over what there is."""
     half = width // 2
@@ -240,7 +232,7 @@ class Join:
         kind: Verdict.
         similarity: Structural similarity of the two pictures, held in [0, 1].
         jump: Mean absolute difference of their grey levels, in [0, 255].
-        usual_jump: 95th percentile of the same between neighbouring frames, cuts left out.
+        usual_jump: Median of the same between neighbouring frames near the clip's ends.
     """
 
     kind: LoopKind
@@ -274,11 +266,11 @@ def join(
     Args:
         first: uint8 (H, W), first frame, small.
         last: The last frame in the same size.
-        jumps: Mean absolute differences between neighbouring frames, float64 (N,).
+        jumps: Mean absolute differences between neighbouring frames at both ends of the clip, float64 (N,).
         settings: Thresholds.
     """
     jump = float(np.abs(first.astype(np.int16) - last).mean())
-    usual = float(np.percentile(jumps, 95)) if len(jumps) else 0.0
+    usual = float(np.median(jumps)) if len(jumps) else 0.0
     similarity = structural_similarity(first, last)
     kind: LoopKind = "none"
     if max(float(np.percentile(first, 99)), float(np.percentile(last, 99))) <= settings.black:
