@@ -15,7 +15,7 @@ The ``aesthetic_*`` fields stay null until an image encoder gives them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
@@ -34,7 +34,9 @@ from schema.document import TimelineItem
 
 _PLAIN_CONTRAST = 0.01
 """A picture with less contrast shows nothing: black, white, one colour."""
-_LEAST_SCORE = 0.01
+_LEAST_SCORE = 1e-6
+_WEIGHTS = {"sharpness": 2.0, "exposure": 2.0}
+"""Blur takes noise and blocks away, and light adds contrast: those two must outweigh what they seem to mend."""
 
 
 class QualityConfig(AnalyzerConfig):
@@ -45,16 +47,15 @@ class QualityConfig(AnalyzerConfig):
     short_side_px: Annotated[int, Field(ge=240, le=2160)] = 1080
     """Largest size looked at. Pictures that are larger are scaled down, and blocks can't be measured in them."""
     sharp_blur: Annotated[float, Field(ge=0.0, le=0.5)] = 0.15
-    """Blur effect that scores 1. Photographs measure 0.2 to 0.4, a crowd full of detail 0.17. Lower asks for more."""
-    lost_blur: Annotated[float, Field(gt=0.5, le=1.0)] = 0.9
-    """Blur effect that scores 0; a Gaussian of 8 px gives 0.89. Lower is stricter."""
+    """Blur effect b scores (1 - b) / (1 - this). Photographs measure 0.2 to 0.4, a crowd full of detail 0.17, a
+    Gaussian of 2 px makes it 0.6, one of 8 px 0.9. Lower asks for more."""
     noise_half: Annotated[float, Field(gt=0.0, le=64.0)] = 4.0
     """Noise in grey levels that scores one half: a phone in dim light. Lower is stricter. Not yet tuned."""
     mid_level: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.47
     """Mean grey level, as a share of white, that scores 1; 18 % grey in sRGB is 0.46."""
     level_spread: Annotated[float, Field(gt=0.0, le=1.0)] = 0.22
     """Standard deviation of the curve around it; Mertens takes 0.2 for single pixels. Lower is stricter."""
-    contrast_scale: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    contrast_scale: Annotated[float, Field(gt=0.0, le=1.0)] = 0.07
     """Root-mean-square contrast c scores 1 - exp(-c / this): photographs have 0.15 to 0.3. Lower is more lenient. Not
     yet tuned."""
     blocks_free: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
@@ -64,11 +65,8 @@ class QualityConfig(AnalyzerConfig):
     bands_scale: Annotated[float, Field(gt=0.0, le=10.0)] = 0.5
     """Banding b scores exp(-b / this); a slope over half the range in steps of 4 levels gives 0.5. Lower is stricter.
     Not yet tuned."""
-    low_px: Annotated[int, Field(ge=16, le=1080)] = 240
-    """Shorter side of the source that scores 0."""
     full_px: Annotated[int, Field(ge=240, le=4320)] = 1080
-    """Shorter side of the source that scores 1: what TikTok shows at most. Between them the score goes with the
-    logarithm."""
+    """Shorter side of the source that scores 1: what TikTok shows at most. Smaller ones score in proportion."""
     fault_score: Annotated[float, Field(ge=0.0, le=1.0)] = 0.35
     """A stretch whose score stays below is a fault. Higher reports more."""
     min_fault_s: Annotated[float, Field(ge=0.0, le=60.0)] = 2.0
@@ -116,7 +114,7 @@ class ContentQuality(Analyzer[QualityConfig, FrameChunk, tuple[FrameMeasures, ..
         return QualityResult.model_validate(
             {
                 **measures,
-                "technical_score": _together(list(scores.values())),
+                "technical_score": _together(scores),
                 "weakest": min(scores, key=lambda name: scores[name], default=None),
                 "faults": tuple(_faults(frames, self.config, context)),
                 "frames": tuple(_frame(frame) for frame in frames),
@@ -215,7 +213,7 @@ def _median(seen: Sequence[PictureQuality], value: Callable[[PictureQuality], fl
 
 
 def _sharpness(blur: float, config: QualityConfig) -> float:
-    return float(np.clip((config.lost_blur - blur) / (config.lost_blur - config.sharp_blur), 0.0, 1.0))
+    return min(1.0, (1.0 - blur) / (1.0 - config.sharp_blur))
 
 
 def _noise(sigma: float, config: QualityConfig) -> float:
@@ -240,13 +238,15 @@ def _bands(banding: float, config: QualityConfig) -> float:
 
 
 def _resolution(short_px: float, config: QualityConfig) -> float:
-    return float(np.clip(np.log(short_px / config.low_px) / np.log(config.full_px / config.low_px), 0.0, 1.0))
+    return min(1.0, short_px / config.full_px)
 
 
-def _together(scores: Sequence[float]) -> float | None:
+def _together(scores: Mapping[str, float]) -> float | None:
     if not scores:
         return None
-    return float(np.exp(np.mean(np.log(np.maximum(scores, _LEAST_SCORE)))))
+    weights = [_WEIGHTS.get(name, 1.0) for name in scores]
+    logs = np.log(np.maximum(list(scores.values()), _LEAST_SCORE))
+    return float(np.exp(np.average(logs, weights=weights)))
 
 
 def _frame(frame: FrameMeasures) -> FrameQuality:

@@ -66,7 +66,8 @@ class QualityResult(AnalyzerResult):
     resolution: Measure
     steadiness: Measure
     technical_score: UnitScore | None
-    """Geometric mean of the scores there are: one very bad measure can't hide behind good ones."""
+    """Geometric mean of the scores there are, sharpness and exposure counted twice: one very bad measure can't hide
+    behind good ones."""
     weakest: str | None
     """The measure with the lowest score."""
     faults: tuple[QualityFault, ...]

@@ -78,18 +78,20 @@ def test_more_damage_lowers_the_score_at_each_step(kind: str) -> None:
     assert all(before > after for before, after in pairwise(scores)), scores
     assert scores[0] > 0.75
     assert scores[-1] < 0.5
-    assert results[-1].technical_score < results[0].technical_score  # type: ignore[operator]
+    overall = [result.technical_score for result in results]
+    assert all(a is not None and b is not None and a > b for a, b in pairwise(overall)), overall
     assert results[-1].weakest in {name, "resolution"}
 
 
 def test_blur_is_the_published_formula() -> None:
-    """Crete-Roffet's steps 1 to 5, in floating point."""
+    """Crete-Roffet's steps 1 to 5, in floating point, for steps from three grey levels on."""
     picture = photograph().astype(np.float64)
     found = []
     for grey in (picture, picture.T):
         padded = np.pad(grey, ((0, 0), (5, 5)), mode="reflect")
         smooth = np.stack([padded[:, k : k + grey.shape[1]] for k in range(11)]).mean(axis=0)
         own, after = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(smooth, axis=1))
+        own[own < 3.0] = 0.0
         lost = np.maximum(0.0, own - after)
         found.append((own.sum() - lost.sum()) / own.sum())
     assert analyse(photograph()).sharpness.value == pytest.approx(max(found), abs=0.003)
@@ -131,7 +133,7 @@ def test_contrast_is_the_standard_deviation() -> None:
     picture = photograph()
     contrast = analyse(picture).contrast
     assert contrast.value == pytest.approx(picture.std() / 255.0, abs=1e-6)
-    assert contrast.score == pytest.approx(1.0 - np.exp(-picture.std() / 25.5), abs=1e-6)
+    assert contrast.score == pytest.approx(1.0 - np.exp(-picture.std() / 255.0 / 0.07), abs=1e-6)
 
 
 def test_blocks_are_found_wherever_the_grid_lies() -> None:
@@ -178,20 +180,13 @@ def test_coarser_steps_score_lower_and_noise_hides_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "score"), [((1080, 1920), 1.0), ((2160, 3840), 1.0), ((240, 426), 0.0), ((120, 160), 0.0)]
+    ("size", "score"), [((1080, 1920), 1.0), ((3840, 2160), 1.0), ((540, 960), 0.5), ((426, 240), 240 / 1080)]
 )
 def test_resolution_scores_the_source(size: tuple[int, int], score: float) -> None:
     facts = VideoFacts(container="arrays", duration_s=1.0, width=size[0], height=size[1])
     result = analyzer().conclude([seen(photograph())], Context(facts))
     assert result.resolution.value == min(size)
     assert result.resolution.score == pytest.approx(score)
-
-
-def test_resolution_halfway() -> None:
-    # The geometric mean of 240 and 1080 lies in the middle of the logarithmic scale.
-    facts = VideoFacts(container="arrays", duration_s=1.0, width=509, height=900)
-    result = analyzer().conclude([seen(photograph())], Context(facts))
-    assert result.resolution.score == pytest.approx(0.5, abs=0.001)
 
 
 def seen(*pictures: Grey) -> Any:
@@ -214,10 +209,10 @@ def test_steadiness_comes_from_the_camera() -> None:
     assert result.technical_score < without.technical_score
 
 
-def test_technical_score_is_the_geometric_mean() -> None:
+def test_technical_score_is_the_weighted_geometric_mean() -> None:
     result = analyse(photograph())
     names = ("sharpness", "noise", "exposure", "contrast", "blockiness", "banding", "resolution")
-    scores = [max(0.01, getattr(result, name).score) for name in names]
+    scores = [getattr(result, name).score for name in (*names, "sharpness", "exposure")]
     assert result.technical_score == pytest.approx(np.prod(scores) ** (1 / len(scores)))
     assert getattr(result, str(result.weakest)).score == min(getattr(result, name).score for name in names)
 
@@ -259,11 +254,11 @@ def dark(picture: Grey) -> Grey:
 def test_a_dark_stretch_is_a_fault() -> None:
     made = analyzer()
     result = analyse(*[photograph()] * 2, *[dark(photograph())] * 3, *[photograph()] * 2)
-    # Darkening by a factor takes contrast away, too.
-    assert {fault.kind for fault in result.faults} == {"too_dark", "low_contrast"}
-    assert {(fault.start_time, fault.end_time) for fault in result.faults} == {(2.0, 5.0)}
-    assert all(fault.score < 0.35 for fault in result.faults)
-    assert {item.label for item in made.timeline(result)} == {"too dark", "low contrast"}
+    (fault,) = result.faults
+    assert (fault.kind, fault.start_time, fault.end_time) == ("too_dark", 2.0, 5.0)
+    assert fault.score < 0.35
+    (item,) = made.timeline(result)
+    assert (item.label, item.start_time, item.end_time) == ("too dark", 2.0, 5.0)
 
 
 def test_faults_need_their_length_and_depth() -> None:
@@ -299,11 +294,9 @@ def test_observations_are_small_and_pickle() -> None:
 
 def test_headline_names_the_weakest_measure() -> None:
     result = analyse(photograph())
-    assert result.resolution.score is not None
-    # 288 lines between 240 and 1080: log(1.2) / log(4.5).
-    assert result.resolution.score == pytest.approx(0.121, abs=0.001)
     headline = analyzer().headline(result)
-    assert headline == f"Technical quality {result.technical_score:.2f}; weakest: resolution 0.12."
+    # 288 of 1080 lines.
+    assert headline == f"Technical quality {result.technical_score:.2f}; weakest: resolution 0.27."
 
 
 def test_no_frames_is_not_applicable() -> None:

@@ -35,9 +35,13 @@ _VISIBLE_BLOCKS = 0.2
 _PLATEAU_PX = 4
 _BAND_STEP = 2
 """A step of one grey level is what eight bits give anyway."""
-_WHITE, _BLACK = 250, 5
-_FLAT_LEVELS = 0.5
-"""Mean step between neighbours (grey levels) below which there is nothing that could be sharp."""
+_WHITE, _BLACK = 245, 10
+"""Clipped pixels; coding moves them off the ends by some levels."""
+_EDGE_LEVELS = 3
+"""Smaller steps between neighbours do not count: a smooth slope in whole grey levels is a stair of steps of one, of two
+where video range was widened to full range, and would look sharp."""
+_LEAST_EDGES = 0.002
+"""Share of pixels on an edge below which there is nothing that could be sharp."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def measure(grey: UInt8Array, native: bool) -> PictureQuality:
 
 def blur(grey: UInt8Array) -> float | None:
     """Crété's blur effect: the share of the variation between neighbours that a further blur of 11 px leaves; the worse
-    of both directions."""
+    of both directions. Here of steps from three grey levels on."""
     import cv2
 
     found = []
@@ -100,9 +104,10 @@ def blur(grey: UInt8Array) -> float | None:
             return None
         smooth = cv2.blur(picture, (_BLUR_PX, 1))
         own = cv2.absdiff(picture[:, 1:], picture[:, :-1])
+        own = cv2.threshold(own, 64 * _EDGE_LEVELS - 1, 0, cv2.THRESH_TOZERO)[1]
         after = cv2.absdiff(smooth[:, 1:], smooth[:, :-1])
         total = float(cv2.sumElems(own)[0])
-        if total < 64.0 * _FLAT_LEVELS * own.size:
+        if total < 64.0 * _EDGE_LEVELS * _LEAST_EDGES * own.size:
             continue
         # Saturating subtraction: what the blur took away.
         lost = float(cv2.sumElems(cv2.subtract(own, after))[0])
