@@ -488,6 +488,17 @@ def test_speech_over_music_is_both(analyzer: Any) -> None:
     assert result.shares.music > 0.9
 
 
+@pytest.mark.parametrize(("softer_db", "bpm"), [(0.0, 110.0), (15.0, None)])
+def test_a_beat_under_speech_is_found_down_to_its_level(analyzer: Any, softer_db: float, bpm: float | None) -> None:
+    speech = sound_of("whisper/jfk.flac")
+    beat = made.drums(110, len(speech) / made.RATE_HZ, "rock")[: len(speech)]
+    gain = 10.0 ** (-softer_db / 20.0) * float(speech.std() / beat.std())
+    result = heard(analyzer, 0.5 * (speech[: len(beat)] + gain * beat))
+    assert result.shares.speech > 0.45
+    assert result.tempo.bpm == (pytest.approx(bpm, rel=0.01) if bpm else None)
+    assert result.shares.music == (pytest.approx(1.0, abs=0.1) if bpm else 0.0)
+
+
 def test_the_spans_of_speech_flow_are_taken_over(analyzer: Any) -> None:
     path = media("whisper/jfk.flac")
     flow = run_on_file(make_analyzer("speech_flow"), path)
