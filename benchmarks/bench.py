@@ -164,7 +164,8 @@ def _yardstick(kind: str, clip: Path, analyzers: tuple[str, ...] = ()) -> Usage:
 
 
 def _ratio(ours: list[Usage], theirs: list[Usage], field: str) -> float:
-    return statistics.median(getattr(a, field) / getattr(b, field) for a, b in zip(ours, theirs, strict=True))
+    ratios = [getattr(a, field) / getattr(b, field) for a, b in zip(ours, theirs, strict=True)]
+    return float(statistics.median(ratios))
 
 
 def _seconds(taken: list[Usage]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from analyzers.base import Context
-from analyzers.host import AnalyzerHost
+from analyzers.host import AnalyzerHost, Fault, Observed
 from analyzers.threads import limit_threads
 from deployments.settings import GraphArgs
 from media.decode import decode_audio
@@ -92,7 +92,9 @@ def _read_and_analyze(path: Path, name: str, facts: VideoFacts) -> float:
         observations.append(host.observe([AudioChunk(clips)]))
     elif needs.frames:
         observations += [host.observe([chunk]) for chunk in _read(path, needs.frames, facts)]
-    flat = [o for answer in observations for o in answer.observations]
+    if faults := [answer.reason for answer in observations if isinstance(answer, Fault)]:
+        raise RuntimeError(f"{name}: {faults[0]}")
+    flat = [o for answer in observations if isinstance(answer, Observed) for o in answer.observations]
     host.conclude(flat, Context(facts))
     return time.process_time() - started_s
 
@@ -114,7 +116,7 @@ def _read(path: Path, needs: tuple[FrameNeed, ...], facts: VideoFacts) -> Iterat
                 slot = index if isinstance(need.sampling, EveryFrame) else int(time_s * need.sampling.fps + 1e-6)  # type: ignore[union-attr]
                 if slot > last_slot[i]:
                     last_slot[i] = slot
-                    pending[i].append((time_s, index, _scaled(picture, need)))
+                    pending[i].append((time_s, index, _scaled(np.asarray(picture, np.uint8), need)))
             index += 1
         if (not good or index % OLD_CHUNK_FRAMES == 0) and any(pending):
             batches = []

@@ -172,7 +172,8 @@ def test_arrays_in_tests_are_cut_as_files_are(need: FrameNeed, chunk_s: float) -
     chunks, _ = assemble([i / fps for i in range(n)], need, chunk_s=chunk_s)
     assert len(chunks) == len(expected)
     for (header, (batch,)), chunk in zip(chunks, expected, strict=True):
-        assert (header.index, header.start_s) == (chunk.index, pytest.approx(chunk.start_s))
+        assert header.index == chunk.index
+        assert header.start_s == pytest.approx(chunk.start_s)
         assert header.end_s == pytest.approx(chunk.end_s)
         assert np.array_equal(batch.index, chunk.batch.index)
         assert batch.carried == chunk.batch.carried

@@ -14,7 +14,7 @@ from media.plan import plan_decode
 from media.types import AudioClip
 from schema.errors import DecodeFailed
 from tests.decoded import facts_of
-from tests.made_media import Sound, clicks, make_sound, make_video, onsets
+from tests.made_media import TICK, Sound, clicks, make_sound, make_video, onsets
 
 STEADY = [i / 25 for i in range(50)]
 AT = [0.25, 0.5, 1.0, 1.75]
@@ -50,9 +50,8 @@ def test_clicks_stand_where_they_were_put(tmp_path: Path, name: str, codec: str,
     path = tmp_path / name
     if name.endswith(("mp4", "webm", "mkv", "mpg")):
         video = {"webm": "libvpx", "mpg": "mpeg2video"}.get(path.suffix[1:], "libx264")
-        make_video(
-            path, STEADY, codec=video, sound=sound, **({"tick": Fraction(1, 25)} if video == "mpeg2video" else {})
-        )
+        tick = Fraction(1, 25) if video == "mpeg2video" else TICK
+        make_video(path, STEADY, codec=video, sound=sound, tick=tick)
     else:
         make_sound(path, sound)
     (clip,) = sound_of(path, AudioNeed(wanted))

@@ -51,7 +51,7 @@ def _decord() -> Any:
 @pytest.mark.parametrize(("name", "tolerance"), CLIPS)
 def test_real_clips(name: str, tolerance: tuple[float, float]) -> None:
     needs = (FrameNeed(EveryFrame(), 90), FrameNeed(Rate(5), 48, "gray"), FrameNeed(Spread(3), 90))
-    ours, theirs = (decode(media(name), *needs, chunk_s=1.0, decoder=d) for d in ("pyav", "decord"))  # type: ignore[arg-type]
+    ours, theirs = (decode(media(name), *needs, chunk_s=1.0, decoder=d) for d in ("pyav", "decord"))
     assert theirs.report.decoder.startswith("decord ")
     assert theirs.report.frames_decoded == ours.report.frames_decoded
     assert theirs.report.end_s == pytest.approx(ours.report.end_s, abs=1e-6)
@@ -63,12 +63,12 @@ def test_real_clips(name: str, tolerance: tuple[float, float]) -> None:
             assert x.pts_s == pytest.approx(y.pts_s, abs=1e-6)
             assert np.array_equal(x.index, y.index)
             assert (x.carried, x.source_width, x.source_height) == (y.carried, y.source_width, y.source_height)
-    a, b = (np.stack(out.pictures()).astype(np.int16) for out in (ours, theirs))
-    difference = np.abs(a - b)
+    mine, other = (np.stack(out.pictures()).astype(np.int16) for out in (ours, theirs))
+    difference = np.abs(mine - other)
     assert difference.mean() <= tolerance[0]
     assert np.percentile(difference, 99) <= tolerance[1]
-    if len(a) > 8:  # the same picture and not its neighbour
-        shifted = [np.abs(a[3:-3] - b[3 + k : len(b) - 3 + k]).mean() for k in (-3, -2, -1, 0, 1, 2, 3)]
+    if len(mine) > 8:  # the same picture and not its neighbour
+        shifted = [np.abs(mine[3:-3] - other[3 + k : len(other) - 3 + k]).mean() for k in (-3, -2, -1, 0, 1, 2, 3)]
         assert shifted[3] <= min(shifted)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 import graph
@@ -12,7 +14,7 @@ from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
 def _deployments(args: GraphArgs) -> set[str]:
     """Names of the deployments that the ingress is bound to."""
-    _, analyzers = graph.build(args)._bound_deployment.init_args
+    _, analyzers = cast(Any, graph.build(args))._bound_deployment.init_args
     return {application._bound_deployment.name for application in analyzers.values()}
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import media.probe
 from media.limits import MediaLimits
 from media.probe import probe
 from schema.errors import (
@@ -231,8 +230,8 @@ def test_the_reader_crashing_is_a_refusal(tmp_path: Path, monkeypatch: pytest.Mo
     path = make_video(tmp_path / "a.mp4", STEADY[:3])
     for number, kind in ((11, NotAVideo), (9, TooLarge), (27, TooLarge)):
         ended = subprocess.CompletedProcess([], -number, b"", b"")
-        monkeypatch.setattr(media.probe.subprocess, "run", lambda *a, ended=ended, **k: ended)
+        monkeypatch.setattr("media.probe.subprocess.run", lambda *a, ended=ended, **k: ended)
         refused(path, kind, "a.mp4")
     broken = subprocess.CompletedProcess([], 1, b"", b"Traceback")
-    monkeypatch.setattr(media.probe.subprocess, "run", lambda *a, **k: broken)
+    monkeypatch.setattr("media.probe.subprocess.run", lambda *a, **k: broken)
     refused(path, InternalError, "code 1")

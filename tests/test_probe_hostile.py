@@ -108,7 +108,7 @@ def test_a_picture_bomb_is_refused_before_it_is_unpacked(
 def test_an_endless_probe_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_video(tmp_path / "a.mp4", STEADY[:3])
     stuck = "import time\ntime.sleep(60)\n"
-    monkeypatch.setattr(media.probe.sys, "executable", str(_fake_python(tmp_path, stuck)))
+    monkeypatch.setattr("media.probe.sys.executable", str(_fake_python(tmp_path, stuck)))
     started = time.monotonic()
     refused(path, RequestTimeout, "not probed within", MediaLimits(probe_timeout_s=0.1))
     assert time.monotonic() - started < 30

@@ -35,7 +35,7 @@ def section(status: str, result: dict[str, Any] | None = None, headline: str | N
     return Outcome(
         Section(
             analyzer="a",
-            status=status,  # type: ignore[arg-type]  # literals
+            status=status,
             error=None if status == "ok" else ERROR,
             result=result,
             headline=headline,

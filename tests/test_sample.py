@@ -107,7 +107,7 @@ def test_pan_and_tilt_move_by_whole_pixels(drawn: Drawn, known: sample.SampleTru
 def test_zoom_grows_the_picture_by_its_factor(drawn: Drawn, known: sample.SampleTruth) -> None:
     zoom = next(c for c in known.camera if c.kind == "zoom_in")
     first, last = drawn.full[150], drawn.full[155]
-    orb = cv2.ORB_create(1500)
+    orb = cv2.ORB.create(1500)
     (ka, da), (kb, db) = (orb.detectAndCompute(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY), None) for p in (first, last))
     pairs = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(da, db)
     source = np.array([ka[m.queryIdx].pt for m in pairs], np.float32)

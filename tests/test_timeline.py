@@ -13,7 +13,7 @@ from schema.document import TimelineItem
 
 
 def item(start: float, end: float, label: str = "x", channel: str = "seen") -> TimelineItem:
-    return TimelineItem(start_time=start, end_time=end, channel=channel, analyzer="a", label=label)  # type: ignore[arg-type]  # literals
+    return TimelineItem(start_time=start, end_time=end, channel=channel, analyzer="a", label=label)
 
 
 def test_shots_are_the_entries_where_cuts_are_known() -> None:

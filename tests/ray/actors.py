@@ -13,7 +13,7 @@ def replica_pids() -> dict[str, set[int]]:
         address=ray.get_runtime_context().gcs_address, filters=[("state", "=", "ALIVE")], limit=1000
     ):
         name = actor.name or ""
-        if name.startswith("SERVE_REPLICA::"):
+        if name.startswith("SERVE_REPLICA::") and actor.pid:
             deployment = name.split("::")[1].split("#")[1]
             pids.setdefault(deployment, set()).add(int(actor.pid))
     return pids

@@ -79,10 +79,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         _wait_until_ready(http, env)
         yield {"url": f"http://127.0.0.1:{http}", "env": env, "folder": folder}
     finally:
-        for node in reversed(nodes):
-            node.terminate()
-        for node in nodes:
-            node.wait(timeout=60)
+        for process in reversed(nodes):
+            process.terminate()
+        for process in nodes:
+            process.wait(timeout=60)
         shutil.rmtree(ray_folder, ignore_errors=True)
 
 
