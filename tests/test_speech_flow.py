@@ -10,10 +10,11 @@ import pytest
 
 from analyzers.base import Context, NotApplicable
 from analyzers.signal.prominence import local_highs, norm_of, pitch_change, regularity
-from analyzers.signal.prosody import HOP_S, Nucleus, pitch_track
+from analyzers.signal.prosody import HOP_S, Nucleus, intensity_db, pitch_track
 from analyzers.signal.speech import (
     LEVEL_HOP_S,
     SpanSettings,
+    VoiceDetector,
     frame_level_db,
     hysteresis,
     speech_spans,
@@ -293,6 +294,19 @@ def test_hysteresis_opens_at_threshold_and_holds_until_release():
     assert hysteresis(np.zeros(4), 0.5, 0.35) == []
 
 
+@pytest.mark.parametrize("count", [1, 511, 512, 513, 40_000, 20 * RATE_HZ + 7])
+def test_detector_gives_what_faster_whisper_gives(monkeypatch, count):
+    """Reference: the model's own call, which takes all at once; here in blocks of 3 s, so that borders are met."""
+    from faster_whisper.vad import get_vad_model
+
+    monkeypatch.setattr("analyzers.signal.speech.VAD_BLOCK", 100)
+    samples = np.tile(speech(train(0.3 + 0.25 * np.arange(8)), 2.7), 8)[:count]
+    ours = VoiceDetector().probabilities(samples)
+    padded = np.zeros((len(ours) + 1) * 512, np.float32)
+    padded[:count] = samples
+    assert ours == pytest.approx(get_vad_model()(padded).reshape(-1)[:-1], abs=1e-6)
+
+
 def test_level_of_known_sounds():
     tone = (0.5 * np.sin(2 * np.pi * 400 * np.arange(RATE_HZ) / RATE_HZ)).astype(np.float32)
     level = frame_level_db(tone)
@@ -300,6 +314,15 @@ def test_level_of_known_sounds():
     # A sine of amplitude a has a root mean square of a / sqrt(2).
     assert level[20:-20] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=0.05)
     assert frame_level_db(np.zeros(1600, np.float32)).max() == -120.0
+    assert frame_level_db(tone[:50])[0] == pytest.approx(10 * np.log10(np.mean(tone[:50].astype(float) ** 2)))
+
+
+def test_intensity_by_blocks_is_that_of_the_whole(monkeypatch):
+    samples = speech(train(0.3 + 0.25 * np.arange(20)), 6.0, noise=1e-3)
+    whole = intensity_db(samples, (250.0, 2500.0))
+    monkeypatch.setattr("analyzers.signal.prosody.FILTER_BLOCK", RATE_HZ)
+    assert intensity_db(samples, (250.0, 2500.0)) == pytest.approx(whole, abs=1e-6)
+    assert len(whole) == 601
 
 
 def burst(start_s, end_s, length_s, background_db=-60.0):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzers.signal.speech import RATE_HZ, BoolArray
+from analyzers.signal.speech import RATE_HZ, BoolArray, power_sums
 from media.types import Float32Array, Float64Array
 
 HOP = 160
@@ -37,6 +37,13 @@ INTENSITY_WINDOW_S = 0.050
 syllables, shorter splits one vowel at each glide."""
 
 VOWEL_BAND_HZ = (250.0, 2500.0)
+
+FINE = 16
+"""Samples in each sum of power: 1 ms."""
+
+FILTER_BLOCK = 20 * RATE_HZ
+FILTER_EDGE = RATE_HZ // 2
+"""Samples that are filtered at once, and those taken along at both sides: the band's filter dies away in 0.05 s."""
 
 BLOCK = 512
 """Frames whose spectra are held at once, so that memory does not grow with the clip."""
@@ -137,23 +144,29 @@ def intensity_db(samples: Float32Array, band_hz: tuple[float, float] | None = No
         samples: float32 (N,) at 16 kHz.
         band_hz: Only what passes this band (Butterworth, order 2, no delay); all when left out.
     """
+    # Sums of 1 ms first: a convolution at the full rate would cost 16 times as much.
+    sums = power_sums(samples, FINE) if band_hz is None else _band_power(samples, band_hz)
+    width = round(INTENSITY_WINDOW_S * RATE_HZ / FINE)
+    window = np.hanning(width * FINE + 1)[:-1].reshape(width, FINE).sum(axis=1)
+    half = width // 2
+    padded = np.pad(sums / FINE, (half, half + HOP // FINE))
+    smooth = np.convolve(padded, window / window.sum(), mode="valid")[:: HOP // FINE]
+    return np.asarray(10.0 * np.log10(np.maximum(smooth[: 1 + len(samples) // HOP], 1e-12)))
+
+
+def _band_power(samples: Float32Array, band_hz: tuple[float, float]) -> Float64Array:
+    """Sums of the squares of each ``FINE`` samples of the filtered sound, block by block."""
     from scipy.signal import sosfiltfilt
 
-    signal = samples.astype(np.float64)
-    if band_hz is not None and len(signal) > 32:
-        signal = sosfiltfilt(_band_filter(band_hz), signal)
-    window = np.hanning(round(INTENSITY_WINDOW_S * RATE_HZ) | 1)
-    window /= window.sum()
-    # Sums of 1 ms first: a convolution at the full rate would cost 16 times as much.
-    fine, half = 16, len(window) // 2
-    padded = np.pad(signal**2, (half, half + HOP))
-    sums = padded[: len(padded) // fine * fine].reshape(-1, fine).mean(axis=1)
-    coarse = window[: len(window) // fine * fine].reshape(-1, fine).sum(axis=1)
-    smooth = np.convolve(sums, coarse / coarse.sum(), mode="valid")[:: HOP // fine]
-    count = 1 + len(samples) // HOP
-    power = np.zeros(count)
-    power[: min(count, len(smooth))] = smooth[:count]
-    return np.asarray(10.0 * np.log10(np.maximum(power, 1e-12)))
+    if len(samples) <= 32:
+        return power_sums(samples, FINE)
+    parts = []
+    for begin in range(0, len(samples), FILTER_BLOCK):
+        # Beside each block so much that the filter's start-up has died away.
+        early, late = max(0, begin - FILTER_EDGE), begin + FILTER_BLOCK + FILTER_EDGE
+        piece = sosfiltfilt(_band_filter(band_hz), samples[early:late].astype(np.float64))
+        parts.append(power_sums(piece[begin - early : begin - early + FILTER_BLOCK], FINE))
+    return np.concatenate(parts)
 
 
 @lru_cache(maxsize=4)

@@ -27,15 +27,18 @@ VAD_WINDOW = 512
 
 VAD_WINDOW_S = VAD_WINDOW / RATE_HZ
 
+VAD_CONTEXT, VAD_MEMORY = 64, 128
+"""Samples that each window carries from the one before, and size of the model's memory; both belong to the model."""
+
+VAD_BLOCK = 1024
+"""Windows that the detector hears at once: 33 s. Memory then does not grow with the clip."""
+
 LEVEL_HOP_S = 0.005
 """Step of the level curve that places borders: finer than any border can be heard."""
 
-LEVEL_WINDOW_S = 0.010
-"""Stretch that each level is measured over. Shorter than one pitch period of a low voice (15 ms), so the curve ripples;
-``RIPPLE_S`` bridges that."""
-
 RIPPLE_S = 0.020
-"""Dips of the level up to this long are no gap: one pitch period at 50 Hz."""
+"""A level is measured over two hops, less than one pitch period of a low voice (15 ms), so the curve
+ripples. Dips of the level up to this long are no gap: one pitch period at 50 Hz."""
 
 SILENCE_DB = -120.0
 """Level given to digital silence."""
@@ -82,12 +85,16 @@ class SpanSettings:
 
 
 class VoiceDetector:
-    """The ONNX session of Silero VAD on one thread. Making one imports faster-whisper (0.2 s)."""
+    """The ONNX session of Silero VAD on one thread. Making one imports faster-whisper (0.2 s).
+
+    The session is fed block by block with its memory handed on; faster-whisper's own call would take minutes of sound
+    at once and hundreds of megabytes for it. A test holds both against each other.
+    """
 
     def __init__(self) -> None:
         from faster_whisper.vad import get_vad_model
 
-        self._model: Any = get_vad_model()
+        self._session: Any = get_vad_model().session
 
     def probabilities(self, samples: Float32Array) -> Float64Array:
         """Speech probability for each window of 512 samples.
@@ -98,13 +105,23 @@ class VoiceDetector:
         Returns:
             float64 (ceil(N / 512),) in [0, 1].
         """
-        windows = -(-len(samples) // VAD_WINDOW)
-        if windows == 0:
-            return np.zeros(0)
-        # One window more than needed, in our own copy: the model writes zeros into the last 64 samples of its input.
-        padded = np.zeros((windows + 1) * VAD_WINDOW, np.float32)
-        padded[: len(samples)] = samples
-        return np.asarray(self._model(padded), np.float64).reshape(-1)[:windows]
+        count = -(-len(samples) // VAD_WINDOW)
+        found = np.zeros(count)
+        hidden = cell = np.zeros((1, 1, VAD_MEMORY), np.float32)
+        for begin in range(0, count, VAD_BLOCK):
+            end = min(begin + VAD_BLOCK, count)
+            # Each window comes with the 64 samples before it; silence before the first and behind the last.
+            part = np.zeros((end - begin) * VAD_WINDOW + VAD_CONTEXT, np.float32)
+            first = begin * VAD_WINDOW - VAD_CONTEXT
+            piece = samples[max(0, first) : end * VAD_WINDOW]
+            offset = max(0, -first)
+            part[offset : offset + len(piece)] = piece
+            windows = np.lib.stride_tricks.sliding_window_view(part, VAD_CONTEXT + VAD_WINDOW)[::VAD_WINDOW]
+            heard, hidden, cell = self._session.run(
+                None, {"input": np.ascontiguousarray(windows), "h": hidden, "c": cell}
+            )
+            found[begin:end] = np.asarray(heard, np.float64).reshape(-1)
+        return found
 
 
 def frame_level_db(samples: Float32Array) -> Float64Array:
@@ -116,12 +133,25 @@ def frame_level_db(samples: Float32Array) -> Float64Array:
     Returns:
         float64 (1 + floor(N / 80),); digital silence is -120.
     """
-    hop, half = round(LEVEL_HOP_S * RATE_HZ), round(LEVEL_WINDOW_S * RATE_HZ / 2)
-    power = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])
-    centres = np.arange(0, len(samples) + 1, hop)
-    low, high = np.maximum(centres - half, 0), np.minimum(centres + half, len(samples))
-    mean = (power[high] - power[low]) / np.maximum(high - low, 1)
+    hop = round(LEVEL_HOP_S * RATE_HZ)
+    # The window is two hops wide: the one before and the one behind each centre; at the ends there is one of them.
+    sums = power_sums(samples, hop)
+    count = 1 + len(samples) // hop
+    behind = np.append(sums, 0.0)[:count]
+    before = np.append(0.0, sums)[:count]
+    centres = np.arange(count) * hop
+    width = np.minimum(centres + hop, len(samples)) - np.maximum(centres - hop, 0)
+    mean = (before + behind) / np.maximum(width, 1)
     return np.asarray(10.0 * np.log10(np.maximum(mean, 10.0 ** (SILENCE_DB / 10.0))))
+
+
+def power_sums(samples: npt.NDArray[Any], width: int) -> Float64Array:
+    """Sum of the squares of each ``width`` samples, the last ones perhaps fewer: float64 (ceil(N / width),)."""
+    whole = len(samples) // width
+    frames = samples[: whole * width].reshape(whole, width)
+    sums = np.einsum("ij,ij->i", frames, frames, dtype=np.float64)
+    rest = samples[whole * width :].astype(np.float64)
+    return np.append(sums, (rest**2).sum()) if len(rest) else sums
 
 
 def speech_spans(samples: Float32Array, probabilities: Float64Array, settings: SpanSettings) -> list[SpeechSpan]:
