@@ -240,6 +240,14 @@ def test_captions_and_bars_do_not_hide_a_pan() -> None:
     assert result.spans[1].speed_px_per_s == pytest.approx(60.0, rel=0.05)
 
 
+def test_a_caption_does_not_slow_down_a_zoom() -> None:
+    frames = film(lambda t: {"zoom": 1.13**t}, 2.5)
+    frames[:, 135:160, 50:270] = scenery(9)[:25, :220]
+    (span,) = analyse(frames).spans
+    assert span.kind == "zoom_in"
+    assert np.log(span.zoom_factor_per_s or 1.0) == pytest.approx(np.log(1.13), rel=0.06)
+
+
 def test_noise_and_changing_light_do_not_move_a_static_camera() -> None:
     rng = np.random.default_rng(1)
     frames = film(lambda t: {}, 3.0).astype(np.float32) + rng.normal(0.0, 6.0, (75, 180, 320, 3))

@@ -63,6 +63,7 @@ _NOISE = 1.0
 _SOME_REST = 0.1
 """Share of the votes for rest that decides where the borders do not show the motion: all of a picture moves with its
 camera, but only the head of a speaker."""
+_OVERLAY_SHARE = 0.03
 _REST_PX = 0.25
 """A smaller motion is reported also where only part of the picture shows it: the camera's or none, it hardly counts."""
 
@@ -156,16 +157,18 @@ class _Vote:
     """One candidate motion against rest.
 
     Attributes:
-        model: The candidate.
-        moved, rest: Cells that say so.
+        fit: The candidate.
+        moved, rest: Number of cells that say so.
+        still: (rows, columns): the cells at rest.
         error: Mean squared error per cell under the candidate.
         shown: Cells that it shows.
         borders: Borders that show the motion.
     """
 
-    model: Similarity
+    fit: _Fit
     moved: int
     rest: int
+    still: Mask
     error: Floats
     shown: Mask
     borders: int
@@ -365,7 +368,14 @@ class GlobalMotion:
         says_moved = sure & (part > 0.7)
         says_rest = sure & (part < 0.3)
         sides = borders(says_moved, says_rest, shown)
-        return _Vote(fit.model, int(says_moved.sum()), int(says_rest.sum()), moved, shown, sides)
+        return _Vote(fit, int(says_moved.sum()), int(says_rest.sum()), says_rest, moved, shown, sides)
+
+    def _without_overlays(self, first: _View, second: _View, vote: _Vote) -> Similarity:
+        """The motion refined again without the cells at rest: captions lie on top of it and would slow it down."""
+        if vote.rest < _OVERLAY_SHARE * (vote.rest + vote.moved):
+            return vote.fit.model
+        near = self._cv.dilate(vote.still.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        return self._refine(first, second, replace(vote.fit, inliers=vote.fit.inliers & ~near)).model
 
     def _judge(self, first: _View, second: _View, structured: Mask, fits: list[_Fit]) -> PairMotion:
         """The vote between moved and rest, and the check that the winner explains the picture."""
@@ -379,7 +389,7 @@ class GlobalMotion:
         leaning = best is not None and rests and best.rest <= best.moved
         model, error, shown = REST, self._cells(at_rest * at_rest, cells), np.ones_like(structured)
         if best is not None and not rests:
-            model, error, shown = best.model, best.error, best.shown
+            model, error, shown = self._without_overlays(first, second, best), best.error, best.shown
         # Explained: the prediction leaves less than half of the cell's own variance, or no more than coding noise.
         variance = self._cells(first.smooth * first.smooth, cells) - self._cells(first.smooth, cells) ** 2
         explained = error < np.maximum(0.5 * variance, _NOISE)
@@ -396,7 +406,7 @@ class GlobalMotion:
         flow = fits[0].flow if fits else np.zeros((*structured.shape, 2), np.float32)
         against = np.hypot(flow[..., 0] - dx, flow[..., 1] - dy)[structured]
         if best is not None and status == "leaning":
-            model = best.model
+            model = best.fit.model
         return PairMotion(
             status,
             pan=-model.tx / first.full[1],
