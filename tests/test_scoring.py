@@ -17,7 +17,8 @@ from benchmarks.scoring import Score
 def test_precision_recall_and_f1_by_hand() -> None:
     # 6 right of 8 found and 12 true: P = 3/4, R = 1/2, F1 = 2 * 3/4 * 1/2 / (5/4) = 3/5.
     score = Score(6, 8, 12)
-    assert (score.precision, score.recall, score.f1) == (0.75, 0.5, pytest.approx(0.6))
+    assert (score.precision, score.recall) == (0.75, 0.5)
+    assert score.f1 == pytest.approx(0.6)
 
 
 def test_nothing_found_and_nothing_to_find_are_no_numbers() -> None:

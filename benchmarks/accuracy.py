@@ -1,0 +1,151 @@
+"""How right the analyzers are: precision, recall, F1 or error against known truth, with the number of cases.
+
+python -m benchmarks.accuracy [--only NAME] [--out FILE]
+
+Truth is that of the shared clips (published, by eye, by construction) and of clips made here. Without the folder of
+shared clips the made ones alone are measured. Ends with a comparison with PySceneDetect on the same frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from analyzers.catalogue import analyzer_class, closure, names
+from analyzers.threads import limit_threads
+from benchmarks import accuracy_cuts, accuracy_pictures, accuracy_sound, accuracy_speech, accuracy_text, rivals
+from benchmarks.figures import Figure, Measure, Outcome, figure_table, print_misses
+from benchmarks.truth_clips import Clips
+from deployments.settings import PROJECT_ROOT, GraphArgs
+from ops.local import LocalRunner
+
+GROUPS = {
+    "Cuts and transitions": accuracy_cuts.MEASURES,
+    "Text on screen": accuracy_text.MEASURES,
+    "Camera, scenes, composition, quality, flow": accuracy_pictures.MEASURES,
+    "Speech": accuracy_speech.MEASURES,
+    "Sound": accuracy_sound.MEASURES,
+}
+PYSCENEDETECT = "pyscenedetect"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    known = sorted({m.analyzer for measures in GROUPS.values() for m in measures})
+    parser.add_argument("--only", choices=(*known, PYSCENEDETECT), help="one analyzer, or the comparison alone")
+    parser.add_argument("--out", type=Path, default=PROJECT_ROOT / "benchmarks" / "results" / "local" / "accuracy.json")
+    arguments = parser.parse_args()
+    limit_threads(1)
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    groups: dict[str, list[Figure]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        clips = Clips(Path(folder))
+        outcomes = Answers(clips, [m for ms in GROUPS.values() for m in ms if arguments.only in (None, m.analyzer)])
+        for title, measures in GROUPS.items():
+            groups[title] = [
+                figure for m in measures if arguments.only in (None, m.analyzer) for figure in outcomes.judged(m)
+            ]
+        compared = rivals.compare(clips) if arguments.only in (None, PYSCENEDETECT) else None
+    for title, figures in groups.items():
+        if figures:
+            console.print(figure_table(title, figures))
+            print_misses(console, figures)
+    if compared:
+        rivals.print_comparison(console, compared)
+    cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
+    targets = [f for figures in groups.values() for f in figures if f.met is not None]
+    console.print(
+        f"targets met: {sum(bool(f.met) for f in targets)} of {len(targets)}; {cpu_s:.0f} s CPU, {wall_s:.0f} s"
+    )
+    if outcomes.absent_clips:
+        console.print(f"absent clips, not measured: {', '.join(sorted(outcomes.absent_clips))}")
+    report = _report(groups, outcomes, cpu_s) | ({"pyscenedetect": compared.as_json()} if compared else {})
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    console.print(f"written: {arguments.out}")
+    return 0
+
+
+class Answers:
+    """Runs each clip once, with all analyzers that any measure wants of it.
+
+    Args:
+        clips: All clips.
+        measures: Those that will be judged.
+    """
+
+    def __init__(self, clips: Clips, measures: Sequence[Measure]) -> None:
+        self._clips = clips
+        self._wanted: dict[str, set[str]] = {}
+        for measure in measures:
+            for name in measure.clips:
+                if measure.analyzer in names():
+                    self._wanted.setdefault(name, set()).add(measure.analyzer)
+        needed = closure({analyzer for wanted in self._wanted.values() for analyzer in wanted})
+        self._runner = LocalRunner(GraphArgs(analyzers=needed, decode_threads=1))
+        self._done: dict[str, dict[str, Outcome]] = {}
+        self.absent_clips: set[str] = set()
+        self.cpu_s: dict[str, float] = {}
+        """Processor time of each analyzer over all clips."""
+        self.video_s: dict[str, float] = {}
+        """Length of what it was given."""
+
+    def judged(self, measure: Measure) -> list[Figure]:
+        """The measure's figures; one that says why where there are none."""
+        if measure.analyzer not in names():
+            return [Figure(measure.analyzer, "not in the catalogue", None, "absent", 0)]
+        outcomes = {name: found for name in measure.clips if (found := self._of(name, measure.analyzer))}
+        if not outcomes:
+            return [Figure(measure.analyzer, f"no clip: {', '.join(measure.clips[:2])} ...", None, "absent", 0)]
+        return measure.judge(outcomes, self._clips)
+
+    def _of(self, name: str, analyzer: str) -> Outcome | None:
+        if name not in self._done:
+            self._done[name] = self._run(name)
+        return self._done[name].get(analyzer)
+
+    def _run(self, name: str) -> dict[str, Outcome]:
+        path = self._clips.path(name)
+        if path is None:
+            self.absent_clips.add(name)
+            return {}
+        document = self._runner.analyze(path, sorted(self._wanted[name]))
+        outcomes = {}
+        for analyzer, section in document.sections.items():
+            cls = analyzer_class(analyzer)
+            result = cls.Result.model_validate(section.result) if section.result is not None else None
+            code = section.error.code if section.error else ""
+            outcomes[analyzer] = Outcome(result, section.status, code, document.video)
+            self.cpu_s[analyzer] = self.cpu_s.get(analyzer, 0.0) + section.provenance.cpu_ms / 1000.0
+            self.video_s[analyzer] = self.video_s.get(analyzer, 0.0) + document.video.duration_s
+        return outcomes
+
+
+def _report(groups: dict[str, list[Figure]], answers: Answers, cpu_s: float) -> dict[str, Any]:
+    return {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}, one thread",
+        "cpu_s": round(cpu_s, 1),
+        "analyzer_cpu_per_second_of_clip": {
+            name: round(spent / answers.video_s[name], 4)
+            for name, spent in answers.cpu_s.items()
+            if answers.video_s[name]
+        },
+        "absent_clips": sorted(answers.absent_clips),
+        "figures": {title: [figure.as_json() for figure in figures] for title, figures in groups.items()},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
