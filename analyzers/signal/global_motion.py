@@ -286,8 +286,8 @@ class GlobalMotion:
 
     def _shift(self, first: _View, second: _View) -> tuple[float, float] | None:
         # Copies, because phaseCorrelate multiplies its inputs by the window in place.
-        (x, y), _ = self._cv.phaseCorrelate(first.smooth.copy(), second.smooth.copy(), hann(*first.smooth.shape))
-        return (2.0 * x, 2.0 * y) if np.hypot(x, y) > 1.0 else None
+        (x, y), _ = self._cv.phaseCorrelate(first.grey.copy(), second.grey.copy(), hann(*first.grey.shape))
+        return (x, y) if np.hypot(x, y) > 2.0 else None
 
     def _refine(self, first: _View, second: _View, fit: _Fit) -> _Fit:
         height, width = first.grey.shape
@@ -374,7 +374,7 @@ class GlobalMotion:
         """The motion refined again without the cells at rest: captions lie on top of it and would slow it down."""
         if vote.rest < _OVERLAY_SHARE * (vote.rest + vote.moved):
             return vote.fit.model
-        near = self._cv.dilate(vote.still.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        near = self._cv.dilate(vote.still.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         return self._refine(first, second, replace(vote.fit, inliers=vote.fit.inliers & ~near)).model
 
     def _judge(self, first: _View, second: _View, structured: Mask, fits: list[_Fit]) -> PairMotion:
