@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,13 @@ from ops.perf_clip import make_perf_clip
 from ops.profiles import PROFILE_FILES, load_profile
 from ops.server import Service, free_port, local_service
 
-SIX_WITHOUT_TEXT = ("cut_analysis", "camera_analysis", "color_analysis", "audio_analysis", "speech_flow")
-"""The six analyzers of the first release less text reading, whose cost depends on how much text there is."""
+FIRST = ("cut_analysis", "camera_analysis", "color_analysis", "audio_analysis", "speech_flow")
+
+SETS: dict[str, Callable[[], tuple[str, ...]]] = {
+    "first": lambda: closure(FIRST),
+    "no-text": lambda: tuple(name for name in names() if name != "text_overlay"),
+    "all": names,
+}
 
 TARGETS = {
     "service CPU / bare decode CPU": 2.5,
@@ -54,30 +60,37 @@ IDLE_S = 5.0
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--all", action="store_true", help="all analyzers in place of the six without text")
+    parser.add_argument("--sets", nargs="+", choices=sorted(SETS), default=list(SETS))
     parser.add_argument("--no-memory", action="store_true", help="leave out the 290 s clip")
     parser.add_argument("--out", type=Path, default=PROJECT_ROOT / "benchmarks" / "results" / "local" / "bench.json")
     arguments = parser.parse_args()
     console = Console()
-    analyzers = names() if arguments.all else closure(SIX_WITHOUT_TEXT)
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         short = _short_clip(Path(folder))
-        config = load_profile(
-            PROFILE_FILES["cpu"],
-            port=free_port(0),
-            args={"data_dir": folder, "video_roots": [folder, str(short.parent)], "analyzers": list(analyzers)},
-        )
-        blocks = config["applications"][0]["deployments"]
-        config["applications"][0]["deployments"] = [b for b in blocks if b["name"] in (*analyzers, "Ingress")]
-        with local_service(config) as service:
-            figures = _measure_speed(console, service, short, analyzers, arguments.runs)
-            if not arguments.no_memory:
-                figures |= _measure_memory(console, service, short, Path(folder))
-    _print(console, figures)
+        for label in arguments.sets:
+            memory = label == arguments.sets[0] and not arguments.no_memory
+            results[label] = _measure(console, label, short, Path(folder), arguments.runs, memory)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(_report(figures, analyzers, short), indent=1))
+    arguments.out.write_text(json.dumps(_report(results, short), indent=1))
     console.print(f"written: {arguments.out}")
     return 0
+
+
+def _measure(console: Console, label: str, short: Path, folder: Path, runs: int, memory: bool) -> dict[str, Any]:
+    analyzers = SETS[label]()
+    console.print(f"\n{label}: {', '.join(analyzers)}")
+    roots = [str(folder), str(short.parent)]
+    args = {"data_dir": str(folder), "video_roots": roots, "analyzers": list(analyzers)}
+    config = load_profile(PROFILE_FILES["cpu"], port=free_port(0), args=args)
+    blocks = config["applications"][0]["deployments"]
+    config["applications"][0]["deployments"] = [b for b in blocks if b["name"] in (*analyzers, "Ingress")]
+    with local_service(config) as service:
+        figures = {"start, s": service.start_s, **_measure_speed(console, service, short, analyzers, runs)}
+        if memory:
+            figures |= _measure_memory(console, service, short, folder)
+    _print(console, figures)
+    return {"analyzers": list(analyzers), "figures": figures}
 
 
 def _short_clip(folder: Path) -> Path:
@@ -188,14 +201,13 @@ def _met(value: float, target: float | None) -> str:
     return "" if target is None else "yes" if value <= target else "no"
 
 
-def _report(figures: dict[str, Any], analyzers: tuple[str, ...], clip: Path) -> dict[str, Any]:
+def _report(results: dict[str, Any], clip: Path) -> dict[str, Any]:
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "clip": clip.name,
-        "analyzers": list(analyzers),
-        "figures": figures,
         "targets": TARGETS,
+        "sets": results,
     }
 
 
