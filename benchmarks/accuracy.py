@@ -23,7 +23,15 @@ from rich.console import Console
 
 from analyzers.catalogue import analyzer_class, closure, names
 from analyzers.threads import limit_threads
-from benchmarks import accuracy_cuts, accuracy_pictures, accuracy_sound, accuracy_speech, accuracy_text, rivals
+from benchmarks import (
+    accuracy_cuts,
+    accuracy_effects,
+    accuracy_pictures,
+    accuracy_sound,
+    accuracy_speech,
+    accuracy_text,
+    rivals,
+)
 from benchmarks.figures import Figure, Measure, Outcome, figure_table, print_misses
 from benchmarks.truth_clips import Clips
 from deployments.settings import PROJECT_ROOT, GraphArgs
@@ -31,6 +39,7 @@ from ops.local import LocalRunner
 
 GROUPS = {
     "Cuts and transitions": accuracy_cuts.MEASURES,
+    "Visual effects": accuracy_effects.MEASURES,
     "Text on screen": accuracy_text.MEASURES,
     "Camera, scenes, composition, quality, flow": accuracy_pictures.MEASURES,
     "Speech": accuracy_speech.MEASURES,
@@ -63,6 +72,8 @@ def main() -> int:
             print_misses(console, figures)
     if compared:
         rivals.print_comparison(console, compared)
+        groups["Against PySceneDetect"] = compared.figures()
+        console.print(figure_table("Against PySceneDetect", compared.figures()))
     cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
     targets = [f for figures in groups.values() for f in figures if f.met is not None]
     console.print(

@@ -154,10 +154,6 @@ def _one_shot(outcomes: Outcomes, clips: Clips) -> list[Figure]:
     ]
 
 
-_ONE_SHOT = tuple(
-    name for name in truth_pictures.cut_clips() if name.split("/")[0] in ("intel", "lipnet", "tfjs", "moviepy")
-)
-
 MEASURES: tuple[Measure, ...] = (
     Measure(
         "cut_analysis", truth_pictures.CUT_CLIPS, _hard_cuts("hard cuts, the four shared clips", target=at_least(0.97))
@@ -189,5 +185,5 @@ MEASURES: tuple[Measure, ...] = (
         (SAMPLE, PLACES_FILM, SHARED_FILM),
         _gradual("gradual transitions, sample and films", target=at_least(0.8)),
     ),
-    Measure("cut_analysis", tuple(n for n in _ONE_SHOT if n != "moviepy/big_buck_bunny_0_30.webm"), _one_shot),
+    Measure("cut_analysis", truth_pictures.one_shot_clips(), _one_shot),
 )

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import truth_made, truth_stills
+from benchmarks import truth_effects, truth_made, truth_stills
 from benchmarks.truth_media import shared_path
 from benchmarks.truth_pictures import EditTruth, Transition, edit_truth
 from ops.sample import SampleTruth, make_sample
@@ -16,6 +16,7 @@ from ops.soundtrack import RATE_HZ
 SAMPLE = "made/sample.mp4"
 PLACES_FILM = "made/film_of_places.mp4"
 SHARED_FILM = "made/film_of_shared_clips.mp4"
+EFFECTS_FILM = "made/film_of_effects.mp4"
 PARTED_WORDS = "made/parted_words.wav"
 
 
@@ -108,6 +109,7 @@ def _makers() -> dict[str, Maker]:
         SAMPLE: make_sample,
         PLACES_FILM: _places_film,
         SHARED_FILM: _shared_film,
+        EFFECTS_FILM: truth_effects.make_effects,
         PARTED_WORDS: _parted_words,
         SUBJECT_PLACES: truth_stills.write_places,
     }

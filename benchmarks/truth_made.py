@@ -149,7 +149,7 @@ def drawn_stretches() -> list[UInt8Array]:
         scenery.balloons(1.004, STRETCH_FRAMES),
         scenery.sea(STRETCH_FRAMES),
         scenery.fields(),
-        scenery.aurora(4, 15, STRETCH_FRAMES),
+        scenery.aurora(4, 0, STRETCH_FRAMES),
     )
     return [np.stack([_cropped(paint(k)) for k in range(STRETCH_FRAMES)]) for paint in painters]
 

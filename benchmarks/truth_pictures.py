@@ -98,6 +98,14 @@ def cut_clips() -> list[str]:
     return [name for name in known if shared_path(name)]
 
 
+def one_shot_clips() -> tuple[str, ...]:
+    """Those of them that were recorded in one go."""
+    folders = ("intel", "lipnet", "tfjs", "moviepy")
+    return tuple(
+        name for name in cut_clips() if name.split("/")[0] in folders and not first_truth(name, "hard_cuts_frame")
+    )
+
+
 def edit_truth(name: str) -> EditTruth | None:
     """Cuts of a shared clip; None where they are not known.
 

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import accuracy_cuts, accuracy_pictures, accuracy_text, truth_made, truth_pictures, truth_stills
+from benchmarks import (
+    accuracy_cuts,
+    accuracy_pictures,
+    accuracy_text,
+    truth_effects,
+    truth_made,
+    truth_pictures,
+    truth_stills,
+)
 from benchmarks.figures import Figure, Outcome, at_least, at_most
 from benchmarks.scoring import Score
 from benchmarks.truth_media import truth_of
@@ -89,6 +97,43 @@ def test_a_film_mixes_its_stretches_by_their_weights() -> None:
     plan = truth_made.FilmPlan((((0, 0, 1.0),), ((0, 1, 0.75), (1, 0, 0.25)), ((1, 1, 0.5),), ()), EditTruth(()))
     # 40; 0.75 x 40 + 0.25 x 200 = 80; 0.5 x 200 = 100; black.
     assert [int(picture[0, 0, 0]) for picture in truth_made.film(stretches, plan)] == [40, 80, 100, 0]
+
+
+# Effects
+
+
+def test_the_film_of_effects_has_them_where_it_says() -> None:
+    rng = np.random.default_rng(0)
+    shape = (truth_made.STRETCH_FRAMES, truth_made.HEIGHT, truth_made.WIDTH, 3)
+    plain = rng.integers(20, 200, shape, np.uint8)
+    parts = {part.kind: part for part in truth_effects.film_parts([plain] * 6) if part.kind}
+    kinds = {"flash", "freeze", "letterbox", "vignette", "blur", "filter"}
+    assert set(parts) == kinds | {"split_screen", "fast_motion", "overlay", "strobe", "pillarbox"}
+
+    def changed(kind: str) -> list[int]:
+        return [k for k in range(len(plain)) if not np.array_equal(parts[kind].frames[k], plain[k])]
+
+    for kind in ("flash", "blur", "overlay"):
+        assert changed(kind) == list(range(parts[kind].first, parts[kind].end)), kind
+    for kind in ("letterbox", "pillarbox", "filter", "vignette"):
+        assert changed(kind) == list(range(len(plain))), kind
+        assert (parts[kind].first, parts[kind].end) == (0, len(plain))
+    held = parts["freeze"].frames[parts["freeze"].first - 1 : parts["freeze"].end + 1]
+    assert [np.array_equal(a, b) for a, b in pairwise(held)] == [True] * 25 + [False]
+    fast = parts["fast_motion"]
+    assert [int(np.flatnonzero((plain[:, 0, 0] == f[0, 0]).all(axis=-1))[0]) for f in fast.frames[fast.first :]] == [
+        *range(27, 75, 3)
+    ]
+    assert [k in changed("strobe") for k in (29, 30, 31, 32, 35, 50, 51, 52)] == [False, True, True, False] + [
+        True
+    ] * 3 + [False]
+    assert parts["strobe"].end == 52
+    assert not parts["letterbox"].frames[:, :38].any()
+    assert not parts["pillarbox"].frames[:, :, -24:].any()
+    assert (np.ptp(parts["filter"].frames.astype(int), axis=-1) == 0).all()
+    light = parts["vignette"].frames.mean(axis=(0, 3)) / plain.mean(axis=(0, 3))
+    assert light[160, 90] == pytest.approx(1.0, abs=0.02)
+    assert light[0, 0] == pytest.approx(0.3, abs=0.02)
 
 
 # Stills
