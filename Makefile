@@ -31,7 +31,7 @@ test: $(HAS_DEV)  ## all tests
 	$(PY) -m pytest $(ARGS)
 
 test-fast: $(HAS_DEV)  ## the tests without Ray and without slow ones, under 2 minutes
-	$(PY) -m pytest -m "$(FAST)" $(ARGS)
+	$(PY) -m pytest -m "$(FAST)" -n 2 --dist loadfile $(ARGS)
 
 lint: $(HAS_DEV)  ## ruff: rules and format
 	$(PY) -m ruff check .

@@ -11,6 +11,8 @@ import cli
 from ops.server import free_port
 from schema.document import AnalysisDocument
 
+pytestmark = pytest.mark.slow  # the sample is drawn and encoded first
+
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
