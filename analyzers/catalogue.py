@@ -17,14 +17,16 @@ from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
 from analyzers.temporal_flow import TemporalFlow
 from analyzers.text_overlay import TextOverlayAnalysis
+from analyzers.visual_effects import VisualEffects
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
 CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
-    ColorAnalysis,
     CutAnalysis,
-    CompositionAnalysis,
     SceneSegmentation,
+    VisualEffects,
     CameraAnalysis,
+    ColorAnalysis,
+    CompositionAnalysis,
     ContentQuality,
     TextOverlayAnalysis,
     SpeechFlow,

@@ -186,6 +186,22 @@ def lights_out(gain):
     return np.round(frames).astype(np.uint8)
 
 
+def recoloured(gains):
+    frames = pan(14, 50, 1.0).astype(np.float32)
+    grey = np.repeat((frames @ (0.299, 0.587, 0.114))[..., None], 3, axis=-1)
+    frames[25:] = (grey if gains is None else frames * gains)[25:]
+    return np.clip(frames, 0, 255).astype(np.uint8)
+
+
+def suddenly_blurred(radius):
+    import cv2
+
+    frames = pan(14, 50, 0.5)
+    for k in range(20, 35):
+        frames[k] = cv2.GaussianBlur(frames[k], (0, 0), radius)
+    return frames
+
+
 def passer_by():
     frames = still(15, 60).copy()
     for k in range(60):
@@ -208,6 +224,9 @@ SILENT = {
     "two flashes": lambda: brighter(pan(18, 50, 2.0), [20, 21, 30]),
     "flicker": flickering,
     "lights dimmed at once": lambda: lights_out(0.55),
+    "colours changed by a filter": lambda: recoloured((1.15, 1.0, 0.7)),
+    "turned black and white": lambda: recoloured(None),
+    "blurred at once": lambda: suddenly_blurred(3.0),
     "caption comes and goes": lambda: boxed(still(19, 60), 20, 45, 10, 70, 140, 18),
     "captions change": lambda: boxed(boxed(still(19, 60), 10, 30, 10, 70, 140, 18, 1), 30, 50, 10, 70, 140, 18, 2),
     "sticker": lambda: boxed(pan(20, 60, 2.0), 25, 60, 90, 10, 60, 40),

@@ -27,6 +27,9 @@ WHITE_LUMA = 180.0
 SURE_SCORE = 0.5
 """Hard cuts with at least this score bar dissolves; weaker ones may be what a fast dissolve looks like."""
 
+ONE_SHOT = 0.95
+"""Likeness after re-framing from which on nothing was dissolved."""
+
 ZOOMS = (1.0, 1.08, 1.16, 1.25, 1.35, 1.5)
 """Changes of size tried when two shots are compared: usual punch-ins lie between 1.1 and 1.4."""
 
@@ -97,15 +100,24 @@ def edit_points(changes: FrameChanges, settings: EditSettings) -> EditPoints:
     cuts = [cut for cut in cuts if not any(_belongs(thumbs, level, cut.frame, fade) for fade in faded)]
     barred = [(fade.start, fade.end) for fade in faded]
     barred += [(cut.frame, cut.frame + 1) for cut in cuts if cut.score >= SURE_SCORE]
-    mixed = dissolves(thumbs, barred, settings.dissolves, period_s)
+    mixed = [d for d in dissolves(thumbs, barred, settings.dissolves, period_s) if not _is_one_shot(thumbs, d)]
     cuts = [cut for cut in cuts if not any(d.start - 1 <= cut.frame <= d.end + 1 for d in mixed)]
     has_bars = thumbs.shape[1:3] != (THUMB_PX, THUMB_PX)
     borders = [_hard(changes, thumbs[cut.frame - 1 : cut.frame + 1], has_bars, cut, settings) for cut in cuts]
     for d in mixed:
-        likeness = reframed_likeness(thumbs[d.start - 1], thumbs[min(d.end, len(thumbs) - 1)])
+        likeness = _dissolve_likeness(thumbs, d)
         borders.append(Border(d.middle, "dissolve", 1.0 - min(d.residual, 1.0), likeness, d.start, d.end))
     borders += _fade_borders(thumbs, changes.pts_s, faded, [cut.frame for cut in cuts], settings.join_s)
     return EditPoints(tuple(_one_per_frame(borders)), tuple(faded), tuple(mixed))
+
+
+def _dissolve_likeness(thumbs: Float32Array, dissolve: Dissolve) -> float:
+    return reframed_likeness(thumbs[dissolve.start - 1], thumbs[min(dissolve.end, len(thumbs) - 1)])
+
+
+def _is_one_shot(thumbs: Float32Array, dissolve: Dissolve) -> bool:
+    """Whether the later picture is the earlier one moved: a pan that is blurred for a moment, say."""
+    return _dissolve_likeness(thumbs, dissolve) > ONE_SHOT
 
 
 def _one_per_frame(borders: Sequence[Border]) -> list[Border]:

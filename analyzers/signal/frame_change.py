@@ -44,6 +44,10 @@ GAIN_RANGE = (0.4, 2.5)
 TINT_LEVELS = 12.0
 """Largest common shift of chroma that is taken for light; more is another background."""
 
+SAME_DRAWING, DRAWN_LEVELS = 0.95, 20.0
+"""Correlation of two pictures with at least this deviation of luma from which on they show the same in whatever
+colours: a filter is switched on. With less to see, another colour is another picture."""
+
 STILL_LEVELS = 1.0
 """Pairs that differ by less on average hold nothing to compensate."""
 
@@ -216,7 +220,12 @@ def _compare(cv2: Any, x: _Picture, y: _Picture) -> tuple[Any, float, float]:
         shift = y.means - gain * x.means
         shift[1:] = neutral + np.clip(shift[1:] - neutral, -TINT_LEVELS, TINT_LEVELS)
         lit = cv2.transform(x.values, np.column_stack([gain * np.eye(3), shift]))
-        change = np.minimum(change, _blocks(cv2, cv2.absdiff(lit, y.values)).sum(axis=-1))
+        left = _blocks(cv2, cv2.absdiff(lit, y.values))
+        light, colour = float(left[..., 0].mean()), float(left[..., 1:].sum(axis=-1).mean())
+        recoloured = (
+            likeness > SAME_DRAWING and min(x.std, y.std) > DRAWN_LEVELS and colour > max(2 * light, TINT_LEVELS)
+        )
+        change = np.minimum(change, left[..., 0] if recoloured else left.sum(axis=-1))
     covariance = product - x.block_mean * y.block_mean
     texture = covariance / np.sqrt((x.block_variance + NOISE_VARIANCE) * (y.block_variance + NOISE_VARIANCE))
     return change * (1.0 - STRUCTURE_WEIGHT * np.square(np.maximum(texture, 0.0))), difference, float(likeness)

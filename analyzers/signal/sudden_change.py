@@ -33,6 +33,10 @@ UNCHANGED, UNCHANGED_LEVELS = 0.985, 15.0
 """Correlation and mean difference of two pictures that are the same one, coded better or worse: key frames of low bit
 rates change every block a little."""
 
+COARSE_PX, COARSE_LIKENESS, COARSE_LEVELS, COARSE_SPREAD = 2, 0.98, 8.0, 6.0
+"""Thumbnail pixels per coarse one, correlation of each channel and mean difference up to which two coarse pictures are
+one, and deviation that a channel needs to be compared. A jump cut that can be seen has up to 0.95."""
+
 ALIKE = 0.8
 """Correlation after motion compensation from which on two pictures may be neighbours in one movement."""
 
@@ -112,9 +116,30 @@ def change_scores(changes: FrameChanges, area: Area, settings: CutSettings) -> F
     same = (changes.likeness > UNCHANGED) & (changes.moved_change < UNCHANGED_LEVELS)
     scores[same] = 0.0
     for frame in np.flatnonzero(scores >= settings.threshold):
+        pair = area.of_thumbs(changes.thumbs[frame - 1 : frame + 1])
+        if _is_same_but_for_detail(pair):
+            scores[frame] = 0.0
+            continue
         held = LONG_HOLD if changes.moved_likeness[frame] > ALIKE else SHORT_HOLD
         scores[frame] = min(scores[frame], _without_repeats(still, moved, gap, int(frame), held, settings))
     return scores
+
+
+def _is_same_but_for_detail(pair: Float32Array) -> bool:
+    """Whether two thumbnails agree when looked at coarsely: a blur that comes or goes at once, a key frame."""
+    _, height, width, channels = pair.shape
+    rows, columns = max(1, height // COARSE_PX), max(1, width // COARSE_PX)
+    part = pair[:, : rows * COARSE_PX, : columns * COARSE_PX]
+    if part.shape[1] < COARSE_PX or part.shape[2] < COARSE_PX:
+        return False
+    coarse = part.reshape(2, rows, COARSE_PX, columns, COARSE_PX, channels).mean(axis=(2, 4)).reshape(2, -1, channels)
+    if float(np.abs(coarse[0] - coarse[1]).mean()) > COARSE_LEVELS:
+        return False
+    away = coarse - coarse.mean(axis=1, keepdims=True)
+    spread = np.sqrt(np.square(away).mean(axis=1))
+    drawn = spread.min(axis=0) >= COARSE_SPREAD
+    shared = (away[0] * away[1]).mean(axis=0)
+    return bool(drawn[0] and np.all(shared[drawn] >= COARSE_LIKENESS * (spread[0] * spread[1])[drawn]))
 
 
 def _mean_share(still: Float32Array, moved: Float32Array, gap: Float64Array, settings: CutSettings) -> Float64Array:
