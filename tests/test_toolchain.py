@@ -103,7 +103,7 @@ needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Without what a surrounding make hands down.
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "ARGS"))}
     return subprocess.run(
         ["make", "--no-print-directory", *arguments],
         cwd=folder,
