@@ -19,23 +19,23 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from analyzers.catalogue import RETIRED, analyzer_class, names
+from analyzers.host import Description
 from deployments.calls import Failure
 from deployments.decode import warm_up
 from deployments.gpu import gpu_health
+from deployments.ingress_answers import analysis_response, analyzer_rows, analyzer_states
 from deployments.ingress_errors import error_responses, install_error_handlers
 from deployments.ingress_upload import Upload, receive_upload
 from deployments.pipeline import AnalysisRun, describe_all
 from deployments.settings import GraphArgs
 from jobs.registry import Job, JobRegistry
 from jobs.results import ResultStore
-from media.needs import Needs
 from media.probe import probe
 from media.source import locate, sha256_of
 from reducer.schema import document_json_schema
 from schema.api import (
     AnalyzeRequest,
     AnalyzeResponse,
-    AnalyzerInfo,
     AnalyzersResponse,
     HealthResponse,
     LiveResponse,
@@ -171,30 +171,7 @@ class Ingress:
     )
     async def analyzers(self) -> AnalyzersResponse:
         """The deployed analyzers: what each needs, its settings, the form of its result."""
-        described = await self._described()
-        rows = []
-        for name, answer in described.items():
-            cls = analyzer_class(name)
-            lost = isinstance(answer, Failure)
-            rows.append(
-                AnalyzerInfo(
-                    name=name,
-                    title=cls.title,
-                    version=cls.version,
-                    state="unreachable" if isinstance(answer, Failure) else answer.state,
-                    reason=(answer.reason or None),
-                    remedy=None if isinstance(answer, Failure) else (answer.remedy or None),
-                    after=cls.after,
-                    need="unknown" if isinstance(answer, Failure) else need_in_words(answer.needs),
-                    models=cls.models,
-                    config={} if isinstance(answer, Failure) else answer.config,
-                    config_schema=cls.Config.model_json_schema(),
-                    result_schema=cls.Result.model_json_schema(),
-                )
-            )
-            if lost:
-                logger.warning("%s does not answer: %s", name, answer.reason)
-        return AnalyzersResponse(analyzers=tuple(rows), retired=RETIRED)
+        return AnalyzersResponse(analyzers=analyzer_rows(await self._described()), retired=RETIRED)
 
     @app.get("/schema", response_model=dict[str, Any], responses=error_responses(InternalError), tags=["analysis"])
     async def schema(self) -> dict[str, Any]:
@@ -299,7 +276,7 @@ class Ingress:
             results_file = await asyncio.to_thread(self._results.write, document)
             job.results_file = str(results_file)
             logger.info("%s: %s in %.2f s", job.id, document.status, document.performance.processing_time)
-            return _response(document, job, results_file)
+            return analysis_response(document, job, results_file)
 
     @asynccontextmanager
     async def _outcome_of(self, job: Job, upload: Upload | None) -> AsyncIterator[None]:
@@ -332,33 +309,12 @@ class Ingress:
                 raise UnknownAnalyzer(f"{name!r} is not deployed here; deployed are {sorted(self._handles)}")
         return wanted
 
-    async def _described(self) -> dict[str, Any]:
+    async def _described(self) -> dict[str, Description | Failure]:
         deployed = tuple(name for name in names() if name in self._handles)
-        return dict(await describe_all(self._handles, deployed, self._settings.describe_timeout_s))
+        return await describe_all(self._handles, deployed, self._settings.describe_timeout_s)
 
     async def _states(self) -> dict[str, str]:
-        states = {}
-        for name, answer in (await self._described()).items():
-            if isinstance(answer, Failure):
-                states[name] = "unreachable"
-            else:
-                states[name] = f"{answer.state}: {answer.reason}" if answer.reason else answer.state
-        return states
-
-
-def need_in_words(needs: Needs) -> str:
-    """An analyzer's needs for people: ``2 fps, 160 px rgb``."""
-    parts = []
-    for need in needs.frames:
-        sampling = type(need.sampling).__name__
-        amount = {"EveryFrame": "every frame"}.get(sampling) or (
-            f"{getattr(need.sampling, 'fps', 0):g} fps"
-            if sampling == "Rate"
-            else f"{getattr(need.sampling, 'count', 0)} frames over the clip"
-        )
-        parts.append(f"{amount}, {need.short_side_px} px {need.colour}")
-    parts += [f"sound, {need.rate_hz} Hz, {need.channels} channel(s)" for need in needs.audio]
-    return "; ".join(parts) or "results of other analyzers"
+        return analyzer_states(await self._described())
 
 
 def _parse_request(body: bytes) -> AnalyzeRequest:
@@ -380,23 +336,6 @@ def _split_names(text: str) -> tuple[str, ...]:
 
 def _source_facts(kind: Any, name: str, path: Path) -> SourceFacts:
     return SourceFacts(kind=kind, name=name, sha256=sha256_of(path), size_bytes=path.stat().st_size)
-
-
-def _response(document: AnalysisDocument, job: Job, results_file: Path) -> AnalyzeResponse:
-    lost = [
-        f"{n}: {s.error.reason}" for n, s in document.sections.items() if s.status in ("failed", "partial") and s.error
-    ]
-    return AnalyzeResponse(
-        id=document.id,
-        status=document.status,
-        video_path=job.video,
-        processing_time=document.performance.processing_time,
-        realtime_factor=document.performance.realtime_factor,
-        successful_analyzers=document.quality.sections_with_result,
-        total_analyzers=document.quality.sections_total,
-        results_file=str(results_file),
-        error="; ".join(lost) or None,
-    )
 
 
 def _read_exception(task: asyncio.Task[AnalyzeResponse]) -> None:
