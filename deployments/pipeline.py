@@ -35,6 +35,7 @@ from reducer.sections import (
     empty_outcome,
     failed_outcome,
     not_run_outcome,
+    progress_of,
     starved_outcome,
 )
 from schema.document import AnalysisDocument, Performance, SectionError, SourceFacts, VideoFacts
@@ -140,11 +141,8 @@ class AnalysisRun:
                 self._outcomes[name] = outcome
         needs = {n: t.description.needs for n, t in self._tallies.items() if n not in self._outcomes}
         plan = plan_decode(needs, self._facts, self._settings.chunk_s)
-        for name, route in plan.routes.items():
-            if route.frames:
-                self._tallies[name].planned = 1 if route.spread else plan.chunks_planned
-            else:
-                self._tallies[name].planned = 1 if route.audio else 0
+        for name in plan.routes:
+            self._tallies[name].planned = plan.chunks_for(name)
         return plan
 
     async def _feed_audio(self, plan: DecodePlan) -> None:
@@ -303,14 +301,7 @@ class AnalysisRun:
         return time.perf_counter() - self._started_s
 
     def _progress(self) -> dict[str, AnalyzerProgress]:
-        return {
-            name: AnalyzerProgress(
-                chunks_done=tally.done,
-                chunks_planned=max(tally.planned, tally.done),
-                status=self._outcomes[name].section.status if name in self._outcomes else None,
-            )
-            for name, tally in self._tallies.items()
-        }
+        return progress_of(self._tallies, self._outcomes)
 
     def _document(self, source: SourceFacts) -> AnalysisDocument:
         started_s = time.perf_counter()

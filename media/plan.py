@@ -27,13 +27,6 @@ class Route:
     audio: tuple[int, ...]
     spread: bool
 
-    @property
-    def chunks_of(self) -> str:
-        """``frames``, ``audio`` or ``none``: what its observations are made from."""
-        if self.frames:
-            return "frames"
-        return "audio" if self.audio else "none"
-
 
 @dataclass(frozen=True)
 class DecodePlan:
@@ -63,6 +56,13 @@ class DecodePlan:
     def spread(self) -> tuple[int, ...]:
         """Indices of the renditions that come at the end."""
         return tuple(i for i, need in enumerate(self.renditions) if isinstance(need.sampling, Spread))
+
+    def chunks_for(self, analyzer: str) -> int:
+        """Observations that this analyzer will make: one per chunk, one of spread pictures or of the sound, or none."""
+        route = self.routes[analyzer]
+        if route.frames:
+            return 1 if route.spread else self.chunks_planned
+        return 1 if route.audio else 0
 
 
 def plan_decode(needs: Mapping[str, Needs], facts: VideoFacts, chunk_s: float) -> DecodePlan:

@@ -26,6 +26,7 @@ from reducer.sections import (
     context_for,
     failed_outcome,
     not_run_outcome,
+    progress_of,
     starved_outcome,
 )
 from schema.document import AnalysisDocument, Performance, SourceFacts
@@ -121,10 +122,8 @@ class _LocalRun:
                 self._outcomes[name] = outcome
         needs = {n: t.description.needs for n, t in self._tallies.items() if n not in self._outcomes}
         plan = plan_decode(needs, facts, chunk_s)
-        for name, route in plan.routes.items():
-            self._tallies[name].planned = (
-                plan.chunks_planned if route.frames and not route.spread else bool(route.audio or route.frames)
-            )
+        for name in plan.routes:
+            self._tallies[name].planned = plan.chunks_for(name)
         return plan
 
     def observe_audio(self, plan: DecodePlan, chunk: AudioChunk) -> None:
@@ -172,16 +171,7 @@ class _LocalRun:
 
     def _tell(self) -> None:
         if self._on_progress:
-            self._on_progress(
-                {
-                    name: AnalyzerProgress(
-                        chunks_done=tally.done,
-                        chunks_planned=max(tally.planned, tally.done),
-                        status=self._outcomes[name].section.status if name in self._outcomes else None,
-                    )
-                    for name, tally in self._tallies.items()
-                }
-            )
+            self._on_progress(progress_of(self._tallies, self._outcomes))
 
 
 def grouped(items: Iterator[DecodeItem]) -> Iterator[tuple[ChunkHeader | DecodeReport, dict[int, FrameBatch]]]:

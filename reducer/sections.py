@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from analyzers.base import AnalyzerResult, Context
 from analyzers.catalogue import analyzer_class
 from analyzers.host import Concluded, Cost, Description, Observed, Refused
 from schema.document import Coverage, Provenance, Section, SectionError, SectionStatus, TimelineItem, VideoFacts
+from schema.jobs import AnalyzerProgress
 
 RESTART_REMEDY = "Send the request again; if it happens again, look for this analyzer's name in the server's log."
 
@@ -84,6 +86,18 @@ class Outcome:
     section: Section
     timeline: tuple[TimelineItem, ...] = ()
     result: AnalyzerResult | None = None
+
+
+def progress_of(tallies: Mapping[str, Tally], outcomes: Mapping[str, Outcome]) -> dict[str, AnalyzerProgress]:
+    """How far each analyzer is; more chunks than planned raise the plan."""
+    return {
+        name: AnalyzerProgress(
+            chunks_done=tally.done,
+            chunks_planned=max(tally.planned, tally.done),
+            status=outcomes[name].section.status if name in outcomes else None,
+        )
+        for name, tally in tallies.items()
+    }
 
 
 def context_for(tally: Tally, video: VideoFacts, outcomes: dict[str, Outcome]) -> Context:

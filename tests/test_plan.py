@@ -50,7 +50,8 @@ def test_routes_lead_to_what_was_asked_for(needs: dict[str, Needs], video: Video
         assert tuple(plan.renditions[i] for i in route.frames) == (need.frames if video.has_video else ())
         assert tuple(plan.audio[i] for i in route.audio) == (need.audio if video.audio else ())
         assert route.spread == need.is_spread
-        assert route.chunks_of == ("frames" if route.frames else "audio" if route.audio else "none")
+        frames = (1 if need.is_spread else plan.chunks_planned) if route.frames else 0
+        assert plan.chunks_for(name) == (frames or int(bool(route.audio)))
 
 
 @given(ALL_NEEDS, facts(), CHUNK_S)
