@@ -25,7 +25,7 @@ from rich.table import Table
 
 from analyzers.catalogue import closure, names
 from analyzers.host import AnalyzerHost
-from benchmarks.measure import Usage, usage
+from benchmarks.measure import Usage, replica_memory_mb, usage
 from deployments.settings import PROJECT_ROOT
 from media.limits import MediaLimits
 from media.plan import bytes_planned, plan_decode
@@ -142,6 +142,7 @@ def _measure_speed(
             "one process": _seconds(local),
             "old way": _seconds(old),
         },
+        "replica memory, MB": replica_memory_mb(os.getpid()),
         "analyzer CPU / video length": {
             name: section["provenance"]["cpu_ms"] / 1000.0 / facts.duration_s
             for name, section in documents[-1]["sections"].items()
@@ -192,9 +193,13 @@ def _print(console: Console, figures: dict[str, Any]) -> None:
             target = TARGETS.get(name)
             table.add_row(name, f"{value:.3g}", f"<= {target:g}" if target else "", _met(value, target))
     console.print(table)
-    for name in ("seconds", "analyzer CPU / video length", "peak memory, MB"):
+    for name in ("seconds", "peak memory, MB"):
         if name in figures:
-            console.print(name, figures[name])
+            console.print(f"{name}: {figures[name]}")
+    analyzers = Table("analyzer", "CPU / video length", "replica memory, MB")
+    for name, share in figures["analyzer CPU / video length"].items():
+        analyzers.add_row(name, f"{share:.3f}", f"{figures['replica memory, MB'].get(name, 0.0):.0f}")
+    console.print(analyzers)
 
 
 def _met(value: float, target: float | None) -> str:

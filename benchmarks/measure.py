@@ -81,6 +81,16 @@ def usage(root_pid: int, *, memory: bool = False) -> Iterator[Usage]:
         taken.cpu_s = tree.cpu_s() - before_s
 
 
+def replica_memory_mb(root_pid: int) -> dict[str, float]:
+    """Proportional set size in MB of each Serve replica below ``root_pid``, by the name of its deployment."""
+    found = {}
+    for process in psutil.Process(root_pid).children(recursive=True):
+        title = " ".join(process.cmdline())
+        if title.startswith("ray::ServeReplica:"):
+            found[title.split(":")[4].split(".")[0].strip()] = _pss_kb(process.pid) / 1000.0
+    return found
+
+
 def _pss_kb(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
