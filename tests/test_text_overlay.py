@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from analyzers.base import Context, NotApplicable, Unavailable
 from analyzers.signal.text_compare import place_within, same_text
+from analyzers.signal.text_flash import flashes
 from analyzers.signal.text_kinds import Traits, function_of, is_upper, kind_of, language_of, position_of, script_of
 from analyzers.signal.text_overlays import joined_text
+from analyzers.signal.text_pixels import is_seen, same_strokes, strokes_in
 from analyzers.signal.text_reader import RapidOcrReader, Reading
 from analyzers.text_overlay import TextOverlayAnalysis, TextOverlayConfig, TextOverlayResult
 from analyzers.text_result import TextOverlay
@@ -335,6 +337,63 @@ def test_nothing_seen_is_not_applicable() -> None:
     assert caught.value.code == "no_frames"
 
 
+# -------------------------------------------------------------------------------------------- pixels and the cue
+
+
+def gray_line(text: str, seed: int = 1, size: int = 40, opacity: float = 1.0) -> Any:
+    """One gray frame, a textured ground of this seed behind an outlined line; and the box of the line."""
+    line = Written(text, 0, 1, (180, 100), size, opacity=lambda _: opacity)
+    frame = write(texture(1, 360, 200, seed=seed), [line])[0]
+    x0, y0, x1, y1 = ink_box(line, 0)
+    return frame.mean(axis=2).astype(np.uint8), (int(x0) - 8, int(y0) - 8, int(x1) + 8, int(y1) + 8)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("Frame 13 now", "Frame 13 now", True),
+        ("Frame 13 now", "Frame 18 now", False),
+        ("Frame 10 now", "Frame 11 now", False),
+        ("Frame c now", "Frame e now", False),
+        ("Frame 5 now", "Frame 6 now", False),
+    ],
+)
+def test_one_changed_letter_is_no_longer_the_same_line(first: str, second: str, same: bool) -> None:
+    one, box = gray_line(first)
+    other, _ = gray_line(second)
+    assert same_strokes(strokes_in(one, box, 60.0), strokes_in(other, box, 60.0)) is same
+
+
+def test_a_line_is_the_same_over_another_ground_and_gone_without_its_letters() -> None:
+    one, box = gray_line("still here", seed=1)
+    other, _ = gray_line("still here", seed=2)
+    without = texture(1, 360, 200, seed=2)[0].mean(axis=2).astype(np.uint8)
+    line = strokes_in(one, box, 60.0)
+    assert same_strokes(line, strokes_in(other, box, 60.0))
+    assert is_seen(line, other)
+    assert not is_seen(line, without)
+    assert not is_seen(line, gray_line("also there", seed=2)[0])
+
+
+@pytest.mark.parametrize(("opacity", "seen"), [(0.7, True), (0.3, False)])
+def test_a_fading_line_is_there_down_to_half_its_contrast(opacity: float, seen: bool) -> None:
+    frame, box = gray_line("fading away")
+    line = strokes_in(frame, box, 60.0)
+    assert is_seen(line, gray_line("fading away", opacity=opacity)[0]) is seen
+
+
+def test_the_cue_fires_for_still_letters_that_come_and_go_and_not_for_a_moving_picture() -> None:
+    frames = texture(11, 360, 400)
+    assert flashes(frames.mean(axis=3).astype(np.uint8)) == []
+    line = Written("BLINK", 4, 7, (180, 200), 48)
+    (flash, *_) = flashes(write(frames, [line]).mean(axis=3).astype(np.uint8))
+    x0, y0, x1, y1 = ink_box(line, 4)
+    assert flash.frame == 4
+    assert flash.box[0] <= x0 + 10
+    assert flash.box[2] >= x1 - 10
+    assert y0 - 20 <= flash.box[1] < flash.box[3] <= y1 + 20
+
+
 # ----------------------------------------------------------------------------------------------- look and kind
 
 
@@ -639,10 +698,64 @@ def test_small_print_through_a_whole_clip_is_a_watermark() -> None:
 
 
 @pytest.mark.parametrize(
-    "clip", ["tc/nasa_13013.mp4", "lipnet/bbaf2n.mpg", "pysd/fades.mp4", "intel/asl_thanks.mkv", "tc/av1_video.mkv"]
+    "clip",
+    [
+        "lipnet/bbaf2n.mpg",
+        "pysd/fades.mp4",
+        pytest.param("tc/nasa_13013.mp4", marks=pytest.mark.slow),
+        pytest.param("intel/car-detection.mp4", marks=pytest.mark.slow),
+        pytest.param("tfjs/pose_squats.mp4", marks=pytest.mark.slow),
+    ],
 )
 def test_clips_without_text_stay_silent(clip: str) -> None:
     assert run_on_file(ocr(), media(clip)).overlays == ()
+
+
+def film(name: str, first_s: float, seconds: float) -> Frames:
+    """The middle of a film as 540 x 960 at ten frames per second."""
+    import av
+    import cv2
+
+    frames: list[Any] = []
+    with av.open(str(media(name))) as container:
+        for frame in container.decode(video=0):
+            if len(frames) < round(seconds * FPS) and (frame.time or 0.0) >= first_s + len(frames) / FPS - 1e-6:
+                picture = frame.to_ndarray(format="rgb24")
+                high, wide = picture.shape[:2]
+                left = (wide - high * 9 // 16) // 2
+                frames.append(cv2.resize(picture[:, left : wide - left], (540, 960), interpolation=cv2.INTER_LINEAR))
+    return np.stack(frames)
+
+
+SAID = """
+    you never told them why this small house stood there when nobody was looking at that old green door
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "first_s", "look"),
+    [
+        ("cosmos/test_video_30s.mp4", 18.0, {"fill": (255, 230, 0)}),
+        ("moviepy/big_buck_bunny_0_30.webm", 3.0, {"outline": None, "plate": (0, 0, 0)}),
+    ],
+)
+def test_quick_captions_over_a_film(name: str, first_s: float, look: dict[str, Any]) -> None:
+    rng = np.random.default_rng(4)
+    lines, at = [], 3
+    for word in SAID.split():
+        stay = int(rng.integers(3, 8))
+        lines.append(Written(word, at, at + stay, (270, 640), 44, **look))
+        at += stay
+    frames = write(film(name, first_s, at / FPS + 0.5), lines)
+    overlays = run(frames).overlays
+    assert len(overlays) == len(lines)
+    assert sum(errors(o.text, w.text) for o, w in zip(overlays, lines, strict=True)) <= 0.03 * len(
+        "".join(SAID.split())
+    )
+    for overlay, line in zip(overlays, lines, strict=True):
+        assert overlay.start_time == pytest.approx(line.first / FPS, abs=0.1 + 1e-6)
+        assert overlay.end_time == pytest.approx(line.end / FPS, abs=0.1 + 1e-6)
 
 
 def still(name: str, seconds: float = 0.5) -> Frames:

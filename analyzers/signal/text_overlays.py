@@ -18,7 +18,10 @@ FloatBox = tuple[float, float, float, float]
 """x0, y0, x1, y1 in px of the source picture."""
 
 NEAR_HEIGHTS = 1.0
-"""A line is in its old place when its middle moved less than this many line heights."""
+"""A line is in an old place when its middle is less than this many line heights away."""
+
+PART_SHARE = 0.35
+"""Where a part of a text stands is reckoned from its share of the characters; box and reckoning share this much."""
 
 LIKE_HEIGHT = 0.6
 """A text that has moved may have become so much smaller, or larger, by a zoom."""
@@ -110,9 +113,11 @@ class Line:
     @property
     def box(self) -> FloatBox:
         """Around all its sights."""
-        points = np.array([s.quad for s in self.sights], np.float64).reshape(-1, 2)
-        low, high = points.min(axis=0), points.max(axis=0)
-        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+        return _around(self.sights)
+
+    def box_near(self, time_s: float) -> FloatBox:
+        """Around the sight that is nearest to this time."""
+        return _around([min(self.sights, key=lambda sight: abs(sight.time_s - time_s))])
 
     @property
     def height(self) -> float:
@@ -212,7 +217,7 @@ def merge_lines(lines: Sequence[Line], size: tuple[int, int], settings: JoinSett
 def _goes_on(old: Line, new: Line, bridge_s: float) -> bool:
     if new.start_s > old.end_s + bridge_s or not same_text(old.reading.text, new.reading.text):
         return False
-    if _distance(old.sights[-1], new.sights[0]) <= NEAR_HEIGHTS * old.height:
+    if any(_distance(sight, new.sights[0]) <= NEAR_HEIGHTS * old.height for sight in old.sights):
         return True
     # Elsewhere it is another copy of the text, unless the first has just gone.
     return abs(new.start_s - old.end_s) <= bridge_s and _like_height(old, new)
@@ -220,17 +225,23 @@ def _goes_on(old: Line, new: Line, bridge_s: float) -> bool:
 
 def _between(old: Line, new: Line, lines: Sequence[Line]) -> bool:
     """Whether another text stood in the old one's place after it and before the new one."""
+    if new.start_s <= old.end_s:
+        return False
+    text = old.reading.text
     for line in lines:
         inside = line.start_s < new.start_s and line.end_s > old.end_s
-        if inside and _shares_place(line.box, old.box) and not same_text(line.reading.text, old.reading.text):
-            return True
+        if inside and _shares_place(line.box, old.box):
+            other = line.reading.text
+            if not (same_text(other, text) or place_within(other, text) or place_within(text, other)):
+                return True
     return False
 
 
 def _shares_place(first: FloatBox, second: FloatBox) -> bool:
     across = min(first[2], second[2]) - max(first[0], second[0])
     down = min(first[3], second[3]) - max(first[1], second[1])
-    return across > 0.0 and down >= ROW_SHARE * min(first[3] - first[1], second[3] - second[1])
+    wide, high = (min(first[k] - first[k - 2], second[k] - second[k - 2]) for k in (2, 3))
+    return across >= 0.3 * wide and down >= ROW_SHARE * high
 
 
 def _like_height(first: Line, second: Line) -> bool:
@@ -285,13 +296,14 @@ def _is_part(part: Line, whole: Line) -> bool:
     place = place_within(part.reading.text, whole.reading.text)
     if place is None:
         return False
-    x0, y0, x1, y1 = whole.box
+    # A title that grows is compared at like times.
+    x0, y0, x1, y1 = whole.box_near(part.start_s)
     expected = x0 + place[0] * (x1 - x0), x0 + place[1] * (x1 - x0)
-    shown = part.box
+    shown = part.box_near(part.start_s)
     shared = min(expected[1], shown[2]) - max(expected[0], shown[0])
     joint = max(expected[1], shown[2]) - min(expected[0], shown[0])
     rows = min(y1, shown[3]) - max(y0, shown[1])
-    return shared >= 0.5 * joint and rows >= ROW_SHARE * min(y1 - y0, shown[3] - shown[1])
+    return shared >= PART_SHARE * joint and rows >= ROW_SHARE * min(y1 - y0, shown[3] - shown[1])
 
 
 def blocks(lines: Sequence[Line], settings: JoinSettings) -> list[list[Line]]:
@@ -354,10 +366,19 @@ def _is_wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in ("W", "F")
 
 
+def _around(sights: Sequence[Sight]) -> FloatBox:
+    points = np.array([sight.quad for sight in sights], np.float64).reshape(-1, 2)
+    low, high = points.min(axis=0), points.max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
 def _height(sight: Sight) -> float:
     quad = np.array(sight.quad)
     return float(min(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[0] - quad[1])))
 
 
 def _distance(first: Sight, second: Sight) -> float:
-    return float(np.abs(np.mean(first.quad, axis=0) - np.mean(second.quad, axis=0)).max())
+    """How far a line has moved, px; a box that only grew or shrank at one end has not."""
+    a, b = np.array(first.quad), np.array(second.quad)
+    across = [a[:, 0].min() - b[:, 0].min(), a[:, 0].mean() - b[:, 0].mean(), a[:, 0].max() - b[:, 0].max()]
+    return float(max(np.abs(across).min(), abs(a[:, 1].mean() - b[:, 1].mean())))
