@@ -27,7 +27,7 @@ from pydantic import Field
 from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
 from analyzers.signal.text_ink import Ink, ink_of
 from analyzers.signal.text_kinds import KindSettings
-from analyzers.signal.text_lines import ChunkLines, Counts, LinePiece, LookMemory, LookSettings
+from analyzers.signal.text_lines import ChunkLines
 from analyzers.signal.text_overlays import (
     ChunkText,
     JoinSettings,
@@ -38,6 +38,7 @@ from analyzers.signal.text_overlays import (
     merge_lines,
 )
 from analyzers.signal.text_reader import RapidOcrReader, Reading, TextReader
+from analyzers.signal.text_types import Counts, LinePiece, LookMemory, LookSettings
 from analyzers.text_result import TextOverlayResult, reading_counts, result_of
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameBatch, FrameChunk

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from analyzers.signal.text_pixels import Box, box_around, letters_in
 from analyzers.signal.text_reader import Quad
+from analyzers.signal.text_types import height_of
 from media.types import UInt8Array
 
 Rgb = tuple[int, int, int]
@@ -50,7 +51,7 @@ def ink_of(picture: UInt8Array, quad: Quad) -> Ink | None:
     """How the line inside ``quad`` (px of ``picture``, uint8 (H, W, 3) RGB) is drawn; None where it is too small."""
     import cv2
 
-    height_px = float(min(np.linalg.norm(quad[0] - quad[3]), np.linalg.norm(quad[0] - quad[1])))
+    height_px = height_of(quad)
     if height_px < MIN_LINE_PX:
         return None
     box = box_around(quad, picture.shape[1], picture.shape[0], pad_px=0)

@@ -11,8 +11,8 @@ import numpy as np
 
 from analyzers.signal.text_compare import place_within, plain, same_text
 from analyzers.signal.text_ink import Ink
-from analyzers.signal.text_lines import Counts, LinePiece, Sight, slot_of
 from analyzers.signal.text_reader import Reading
+from analyzers.signal.text_types import Counts, LinePiece, Sight, slot_of
 
 FloatBox = tuple[float, float, float, float]
 """x0, y0, x1, y1 in px of the source picture."""
