@@ -1,6 +1,6 @@
 """How right the analyzers are: precision, recall, F1 or error against known truth, with the number of cases.
 
-python -m benchmarks.accuracy [--only NAME] [--out FILE]
+python -m benchmarks.accuracy [--only NAME] [--seed N] [--out FILE]
 
 Truth is that of the shared clips (published, by eye, by construction) and of clips made here. Without the folder of
 shared clips the made ones alone are measured. Ends with a comparison with PySceneDetect on the same frames.
@@ -32,10 +32,12 @@ from benchmarks import (
     accuracy_text,
     rivals,
 )
-from benchmarks.figures import Figure, Measure, Outcome, figure_table, print_misses
+from benchmarks.figures import Figure, Measure, Outcome, at_most, figure_table, print_misses
 from benchmarks.truth_clips import Clips
+from benchmarks.truth_made import SEED
 from deployments.settings import PROJECT_ROOT, GraphArgs
 from ops.local import LocalRunner
+from tests.media_folder import MEDIA
 
 GROUPS = {
     "Cuts and transitions": accuracy_cuts.MEASURES,
@@ -53,13 +55,14 @@ def main() -> int:
     known = sorted({m.analyzer for measures in GROUPS.values() for m in measures})
     parser.add_argument("--only", choices=(*known, PYSCENEDETECT), help="one analyzer, or the comparison alone")
     parser.add_argument("--out", type=Path, default=PROJECT_ROOT / "benchmarks" / "results" / "local" / "accuracy.json")
+    parser.add_argument("--seed", type=int, default=SEED, help="of the films cut at random, for ones not seen before")
     arguments = parser.parse_args()
     limit_threads(1)
     console = Console(width=None if sys.stdout.isatty() else 150)
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     groups: dict[str, list[Figure]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        clips = Clips(Path(folder))
+        clips = Clips(Path(folder), arguments.seed)
         outcomes = Answers(clips, [m for ms in GROUPS.values() for m in ms if arguments.only in (None, m.analyzer)])
         for title, measures in GROUPS.items():
             groups[title] = [
@@ -80,8 +83,11 @@ def main() -> int:
         f"targets met: {sum(bool(f.met) for f in targets)} of {len(targets)}; {cpu_s:.0f} s CPU, {wall_s:.0f} s"
     )
     if outcomes.absent_clips:
-        console.print(f"absent clips, not measured: {', '.join(sorted(outcomes.absent_clips))}")
-    report = _report(groups, outcomes, cpu_s) | ({"pyscenedetect": compared.as_json()} if compared else {})
+        count = len(outcomes.absent_clips)
+        console.print(f"{count} clips are absent, {outcomes.skipped} measures left out; shared clips: {MEDIA}")
+    report = _report(groups, outcomes, cpu_s, arguments.seed) | (
+        {"pyscenedetect": compared.as_json()} if compared else {}
+    )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     console.print(f"written: {arguments.out}")
@@ -107,19 +113,32 @@ class Answers:
         self._runner = LocalRunner(GraphArgs(analyzers=needed, decode_threads=1))
         self._done: dict[str, dict[str, Outcome]] = {}
         self.absent_clips: set[str] = set()
+        self.skipped = 0
+        """Measures without a single clip."""
         self.cpu_s: dict[str, float] = {}
         """Processor time of each analyzer over all clips."""
         self.video_s: dict[str, float] = {}
         """Length of what it was given."""
 
     def judged(self, measure: Measure) -> list[Figure]:
-        """The measure's figures; one that says why where there are none."""
+        """The measure's figures; none where all its clips are absent."""
         if measure.analyzer not in names():
             return [Figure(measure.analyzer, "not in the catalogue", None, "absent", 0)]
         outcomes = {name: found for name in measure.clips if (found := self._of(name, measure.analyzer))}
         if not outcomes:
-            return [Figure(measure.analyzer, f"no clip: {', '.join(measure.clips[:2])} ...", None, "absent", 0)]
-        return measure.judge(outcomes, self._clips)
+            self.skipped += 1
+            return []
+        if measure.none_is_an_answer:
+            return measure.judge(outcomes, self._clips)
+        lost = tuple(f"{name}: {o.status} {o.code}" for name, o in outcomes.items() if o.result is None)
+        answered = {name: outcome for name, outcome in outcomes.items() if outcome.result is not None}
+        figures = measure.judge(answered, self._clips) if answered else []
+        if lost:
+            count, title = float(len(lost)), "clips without a result"
+            figures.append(
+                Figure(measure.analyzer, title, count, "clips", len(outcomes), target=at_most(0.0), misses=lost)
+            )
+        return figures
 
     def _of(self, name: str, analyzer: str) -> Outcome | None:
         if name not in self._done:
@@ -143,11 +162,12 @@ class Answers:
         return outcomes
 
 
-def _report(groups: dict[str, list[Figure]], answers: Answers, cpu_s: float) -> dict[str, Any]:
+def _report(groups: dict[str, list[Figure]], answers: Answers, cpu_s: float, seed: int) -> dict[str, Any]:
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}, one thread",
         "cpu_s": round(cpu_s, 1),
+        "seed": seed,
         "analyzer_cpu_per_second_of_clip": {
             name: round(spent / answers.video_s[name], 4)
             for name, spent in answers.cpu_s.items()

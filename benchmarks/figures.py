@@ -116,11 +116,13 @@ class Measure:
         analyzer: Whose results are judged.
         clips: Names; those that are absent are left out.
         judge: Figures from the outcomes of those that are there.
+        none_is_an_answer: Whether ``judge`` takes outcomes without a result ("no speech"), too.
     """
 
     analyzer: str
     clips: tuple[str, ...]
     judge: Callable[[Outcomes, Clips], list[Figure]]
+    none_is_an_answer: bool = False
 
 
 def f1_figure(analyzer: str, measure: str, score: Score, misses: Iterable[str], **more: Any) -> Figure:

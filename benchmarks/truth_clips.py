@@ -62,13 +62,14 @@ class Clips:
 
     Args:
         folder: For made clips.
+        seed: Of the films cut at random.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seed: int = truth_made.SEED) -> None:
         self._folder = folder
         self._made: dict[str, Path | None] = {}
         self._truth: dict[str, Any] = {}
-        self._makers = _makers()
+        self._makers = _makers(seed)
 
     def path(self, name: str) -> Path | None:
         """The clip's file; None where it is absent or cannot be made for lack of shared clips."""
@@ -104,11 +105,11 @@ class Clips:
         return known
 
 
-def _makers() -> dict[str, Maker]:
+def _makers(seed: int) -> dict[str, Maker]:
     made: dict[str, Maker] = {
         SAMPLE: make_sample,
-        PLACES_FILM: _places_film,
-        SHARED_FILM: _shared_film,
+        PLACES_FILM: partial(_places_film, seed=seed),
+        SHARED_FILM: partial(_shared_film, seed=seed + 1),
         EFFECTS_FILM: truth_effects.make_effects,
         PARTED_WORDS: _parted_words,
         SUBJECT_PLACES: truth_stills.write_places,
@@ -131,13 +132,13 @@ def _sound(path: Path, samples: Callable[..., truth_made.Samples], of: tuple[Any
     truth_made.write_wav(path, samples(*of), rate_hz)
 
 
-def _places_film(path: Path) -> EditTruth:
-    return truth_made.make_film(path, truth_made.drawn_stretches(), truth_made.SEED)
+def _places_film(path: Path, seed: int) -> EditTruth:
+    return truth_made.make_film(path, truth_made.drawn_stretches(), seed)
 
 
-def _shared_film(path: Path) -> EditTruth | None:
+def _shared_film(path: Path, seed: int) -> EditTruth | None:
     stretches = truth_made.shared_stretches()
-    return truth_made.make_film(path, stretches, truth_made.SEED + 1) if len(stretches) >= 2 else None
+    return truth_made.make_film(path, stretches, seed) if len(stretches) >= 2 else None
 
 
 def _parted_words(path: Path) -> Any:

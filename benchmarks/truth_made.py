@@ -1,6 +1,6 @@
 """Clips made for the accuracy table, with exact truth: two films cut at random, and sounds of known tempo, key, level.
 
-The films are cut from stretches without a cut (drawn places; shared clips) by a fixed seed, which nothing was tuned on.
+The films are cut from stretches without a cut (drawn places; shared clips) at random: another seed gives other films.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def film(stretches: Sequence[UInt8Array], plan: FilmPlan) -> Iterator[UInt8Array
         yield np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
-def make_film(path: Path, stretches: Sequence[UInt8Array], seed: int = SEED) -> EditTruth:
+def make_film(path: Path, stretches: Sequence[UInt8Array], seed: int) -> EditTruth:
     """Writes a random film of these stretches; the answer is its truth."""
     plan = plan_film(seed, len(stretches))
     write_clip(path, film(stretches, plan), FPS, encoding=Encoding(crf=23))

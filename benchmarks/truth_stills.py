@@ -24,9 +24,9 @@ FAULTS: dict[str, tuple[float, ...]] = {
 """From mild to strong: Gaussian blur in px, Gaussian noise in grey levels, JPEG quality, share of the
 pixels with a channel at white."""
 
-PHOTO = "rfi/crowd.jpg"
-"""A photograph of the shared clips."""
-BASES = ("drawn", "photo")
+PHOTOS = {"crowd": "rfi/crowd.jpg", "dogs": "rfi/dogs.jpg", "people": "tfjs/three_people.jpg"}
+"""Photographs of the shared clips."""
+BASES = ("drawn", *PHOTOS)
 
 PLACES: dict[str, tuple[float, float]] = {
     "centred": (0.5, 0.5),
@@ -48,8 +48,8 @@ def still(base: str) -> UInt8Array | None:
     import cv2
     from PIL import Image
 
-    if base == "photo":
-        path = shared_path(PHOTO)
+    if base in PHOTOS:
+        path = shared_path(PHOTOS[base])
         photo = np.asarray(Image.open(path).convert("RGB"), np.uint8) if path else None
         return None if photo is None else photo[: photo.shape[0] // 2 * 2, : photo.shape[1] // 2 * 2]
     return np.asarray(cv2.resize(scenery.mountains(0, 1)(0), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
