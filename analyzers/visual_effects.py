@@ -10,8 +10,8 @@ Method and rule of each kind
       by steady movement in one direction at another speed (``motion_effects.py``); without such a reference silent;
     * ``letterbox``, ``pillarbox``, ``split_screen``, ``vignette``: what stays with the frame (``frame_effects.py``);
     * ``blur``, ``filter``: against the same shot, or what no camera gives (``look_effects.py``);
-    * ``overlay``: boxes that appear at once, and corners (Shi and Tomasi, "Good features to track", CVPR 1994) that stay
-      while the picture behind changes (``overlay_effects.py``).
+    * ``overlay``: boxes that appear at once, and corners (Shi and Tomasi, "Good features to track", CVPR 1994) that
+      stay while the picture behind changes (``overlay_effects.py``).
 """
 
 from __future__ import annotations
@@ -80,8 +80,9 @@ class VisualEffectsConfig(AnalyzerConfig):
     """More flashes than this within a second are a strobe: WCAG 2.2, success criterion 2.3.1."""
     freeze_s: Annotated[float, Field(gt=0.0, le=10.0)] = 0.4
     """Shortest freeze. Pictures held by a low frame rate stay below 0.2 s. Higher misses short freezes."""
-    speed_ratio: Annotated[float, Field(gt=1.0, le=20.0)] = 1.8
-    """Smallest change of speed inside a shot: editors' usual steps are 2 and 4. Higher misses some."""
+    speed_ratio: Annotated[float, Field(gt=1.0, le=20.0)] = 1.9
+    """Smallest change of speed inside a shot: editors' usual steps are 2 and 4. Higher misses some, lower takes a
+    camera that slows down for an effect."""
     plateau_s: Annotated[float, Field(gt=0.0, le=10.0)] = 0.5
     """Shortest stretch of one speed. Lower takes the swing of a handheld camera for one. Not yet tuned."""
     ramp_s: Annotated[float, Field(gt=0.0, le=10.0)] = 2.0
@@ -112,7 +113,7 @@ class VisualEffectsConfig(AnalyzerConfig):
     """Smallest step of mean colour of a picture that otherwise goes on, in levels. Higher misses soft filters."""
     look_s: Annotated[float, Field(gt=0.0, le=10.0)] = 0.4
     """Shortest stretch of a filter. Lower takes a flash of coloured light for one."""
-    overlay_proof: Annotated[float, Field(gt=0.0, le=10000.0)] = 100.0
+    overlay_proof: Annotated[float, Field(gt=0.0, le=10000.0)] = 120.0
     """Change of the picture behind, in levels over three channels and at most 60 per frame, that an overlay outlasts:
     two cuts, or ten frames of a pan. Lower takes parts of the scene that happen to stay for overlays."""
     overlay_s: Annotated[float, Field(gt=0.0, le=10.0)] = 0.4

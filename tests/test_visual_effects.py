@@ -149,6 +149,11 @@ def test_a_freeze_at_the_end(effects_of):
     assert spans(effects_of(frames), "freeze") == [(40, 60)]
 
 
+def test_a_still_picture_that_is_blurred_at_once_does_not_freeze(effects_of):
+    frames = blurred(still(1, 60, noise=0.0), (20, 60), 3.0)
+    assert spans(effects_of(frames), "freeze") == []
+
+
 def test_a_short_hold_is_no_freeze(effects_of):
     frames = pan(1, 60, 3.0)
     frames[30:38] = frames[30]
@@ -186,13 +191,20 @@ def test_held_pictures_alone_are_repeated_frames(effects_of):
     assert measure(effect, "pictures_per_s") == pytest.approx(FPS / 3, rel=0.05)
 
 
-@pytest.mark.parametrize(("second", "kind"), [(4.0, "fast_motion"), (0.75, "slow_motion")])
+def along(wide, at):
+    """A window at each position in px, between pixels by interpolation."""
+    whole = at.astype(int)
+    share = (at - whole).reshape(-1, 1, 1, 1)
+    first = np.stack([wide[:, x : x + WIDTH] for x in whole])
+    second = np.stack([wide[:, x + 1 : x + 1 + WIDTH] for x in whole])
+    return np.round((1 - share) * first + share * second).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("second", "kind"), [(4.0, "fast_motion"), (0.6, "slow_motion")])
 def test_another_steady_speed_in_one_shot(effects_of, second, kind):
     wide = picture(1, WIDTH + 260)
     speeds = np.r_[np.full(50, 1.5), np.full(30, second)]
-    at = np.cumsum(speeds).astype(int)
-    frames = np.stack([wide[:, x : x + WIDTH] for x in at])
-    result = effects_of(frames)
+    result = effects_of(along(wide, np.cumsum(speeds)))
     assert spans(result, kind) == about(50, 80, 8)
     effect = next(e for e in result.effects if e.kind == kind)
     assert measure(effect, "speed_ratio") == pytest.approx(second / 1.5, rel=0.2)
@@ -201,9 +213,7 @@ def test_another_steady_speed_in_one_shot(effects_of, second, kind):
 def test_speed_ramp(effects_of):
     speeds = np.r_[np.full(30, 1.0), np.linspace(1.0, 4.0, 20), np.full(30, 4.0)]
     wide = picture(2, WIDTH + int(speeds.sum()) + 2)
-    at = np.cumsum(speeds).astype(int)
-    frames = np.stack([wide[:, x : x + WIDTH] for x in at])
-    result = effects_of(frames)
+    result = effects_of(along(wide, np.cumsum(speeds)))
     assert spans(result, "speed_ramp") == about(30, 50, 8)
     ramp = next(e for e in result.effects if e.kind == "speed_ramp")
     assert ramp.detail == "faster"
@@ -213,9 +223,7 @@ def test_speed_ramp(effects_of):
 def test_a_pan_that_starts_and_stops_is_no_change_of_speed(effects_of):
     speeds = np.r_[np.zeros(20), np.linspace(0, 3, 15), np.full(20, 3.0), np.linspace(3, 0, 15), np.zeros(20)]
     wide = picture(3, WIDTH + int(speeds.sum()) + 2)
-    at = np.cumsum(speeds).astype(int)
-    frames = grain(np.stack([wide[:, x : x + WIDTH] for x in at]), 3, 2.0)
-    assert only_kinds(effects_of(frames)) == set()
+    assert only_kinds(effects_of(grain(along(wide, np.cumsum(speeds)), 3, 2.0))) == set()
 
 
 def test_a_turn_of_the_camera_is_no_change_of_speed(effects_of):

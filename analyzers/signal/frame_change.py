@@ -44,7 +44,7 @@ GAIN_RANGE = (0.4, 2.5)
 TINT_LEVELS = 12.0
 """Largest common shift of chroma that is taken for light; more is another background."""
 
-SAME_DRAWING, DRAWN_LEVELS = 0.95, 20.0
+SAME_DRAWING, DRAWN_LEVELS = 0.9, 20.0
 """Correlation of two pictures with at least this deviation of luma from which on they show the same in whatever
 colours: a filter is switched on. With less to see, another colour is another picture."""
 

@@ -33,8 +33,13 @@ SHOWN_LEVELS = 8.0
 MOVING_LEVELS = 1.5
 """Mean difference from which on there is motion that could stop."""
 
-STOP_FRAMES = 3
-"""Frames beside a freeze in which the motion is looked for."""
+LIVE_LEVELS, FROZEN_SHARE = 0.6, 0.1
+"""Mean difference beside a freeze from which on the picture was alive (a camera's noise alone has less), and share of
+it that may be left inside."""
+
+STOP_FRAMES = 5
+"""Frames beside a freeze in which the motion is looked for; two of them must move, since one may be a change of light
+or sharpness."""
 
 REPEAT_SHARE = 0.15
 """A frame repeats the one before when it differs by less than this share of what moving frames differ by."""
@@ -103,16 +108,29 @@ def freezes(
             if end_s(measures.pts_s, held[1]) - measures.pts_s[held[0]] < settings.freeze_s or end - start < 3:
                 continue
             before, after = moves[max(0, start - STOP_FRAMES) : start], moves[end : end + STOP_FRAMES]
-            motion = max((float(side.max()) for side in (before, after) if len(side)), default=0.0)
+            motion = max((float(np.sort(side)[-2]) for side in (before, after) if len(side) > 1), default=0.0)
             inside = float(moves[start:end].mean())
-            if motion < MOVING_LEVELS or inside > REPEAT_SHARE * motion:
+            if motion < LIVE_LEVELS or inside > FROZEN_SHARE * motion or _is_softer(measures, held):
                 continue
             evidence = (
                 Evidence("difference_inside_levels", inside, STILL_LEVELS),
-                Evidence("difference_beside_levels", motion, MOVING_LEVELS),
+                Evidence("difference_beside_levels", motion, LIVE_LEVELS),
             )
             out.append(Finding("freeze", *held, unit(1.0 - inside / motion), evidence))
     return out
+
+
+def _is_softer(measures: EffectMeasures, held: tuple[int, int]) -> bool:
+    """Whether the held picture has lost its detail: what is blurred moves less, and has not stopped."""
+    start, end = held
+    beside = [k for k in (start - 1, end) if 0 <= k < len(measures)]
+    inside = float(np.median(measures.detail[(start + end) // 2].astype(np.float64)))
+    sharp = max((float(np.median(measures.detail[k].astype(np.float64))) for k in beside), default=0.0)
+    return inside < SHARP_SHARE * sharp
+
+
+SHARP_SHARE = 0.6
+"""Share of the detail beside it that a frozen picture keeps; coding costs it some."""
 
 
 def repeated_pictures(

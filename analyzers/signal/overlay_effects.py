@@ -27,6 +27,9 @@ POP_LEVELS, POP_CONTRAST = 30.0, 3.0
 SHOWN_DETAIL = 6.0
 """Mean Laplacian that an overlay shows; what is plain may be a wall that somebody steps away from."""
 
+MIN_BLOCKS = 3
+"""Blocks that an overlay found by staying has at least: one or two may be a statue's edge."""
+
 CALM_SHARE = 0.1
 """Share of the blocks outside the box that may change with it."""
 
@@ -132,7 +135,7 @@ def _boxes(
         end = int(np.median([items[i][1][1] for i in members]))
         region, area = _region(blocks, size)
         seconds = end_s(measures.pts_s, end) - measures.pts_s[start]
-        if not settings.area[0] <= area <= settings.area[1] or seconds < settings.min_s or len(blocks) < 2:
+        if not settings.area[0] <= area <= settings.area[1] or seconds < settings.min_s or len(blocks) < MIN_BLOCKS:
             continue
         outlasted = float(proof[end] - proof[start + 1])
         evidence = (

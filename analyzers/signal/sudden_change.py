@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.signal.frame_change import THUMB_PX, FrameChanges
+from analyzers.signal.frame_change import DRAWN_LEVELS, THUMB_PX, FrameChanges
 from media.types import Float32Array, Float64Array
 
 BoolArray = npt.NDArray[np.bool_]
@@ -31,7 +31,7 @@ MAX_GAP_FACTOR = 4.0
 
 UNCHANGED, UNCHANGED_LEVELS = 0.985, 15.0
 """Correlation and mean difference of two pictures that are the same one, coded better or worse: key frames of low bit
-rates change every block a little."""
+rates change every block a little. A picture with enough drawn in it may take any colours: a filter is switched on."""
 
 COARSE_PX, COARSE_LIKENESS, COARSE_LEVELS, COARSE_SPREAD = 2, 0.98, 8.0, 6.0
 """Thumbnail pixels per coarse one, correlation of each channel and mean difference up to which two coarse pictures are
@@ -113,7 +113,9 @@ def change_scores(changes: FrameChanges, area: Area, settings: CutSettings) -> F
     gap = gap_factors(changes.pts_s)
     still, moved = area.of_blocks(changes.still), area.of_blocks(changes.moved)
     scores = _mean_share(still, moved, gap, settings)
-    same = (changes.likeness > UNCHANGED) & (changes.moved_change < UNCHANGED_LEVELS)
+    spread = changes.thumbs[..., 0].std(axis=(1, 2))
+    drawn = np.minimum(spread, np.concatenate([spread[:1], spread[:-1]])) > DRAWN_LEVELS
+    same = (changes.likeness > UNCHANGED) & (drawn | (changes.moved_change < UNCHANGED_LEVELS))
     scores[same] = 0.0
     for frame in np.flatnonzero(scores >= settings.threshold):
         pair = area.of_thumbs(changes.thumbs[frame - 1 : frame + 1])
