@@ -25,6 +25,10 @@ MAX_ONGOING = 8
 """Calls a replica holds at once. One computes, the others wait beside it with their pictures already at hand; above
 that the router keeps them. ``describe`` never waits behind a computation."""
 
+BOOKED_CPUS = 0.05
+"""CPUs that Ray books for a replica unless the yaml says otherwise, so that ``serve run graph:app`` fits on two cores:
+Serve's default of one each would wait for 14 forever. Booking limits nothing; the thread budget does."""
+
 GRACEFUL_SHUTDOWN_S = 60.0
 """Seconds that a replica taken out of service may use to end its calls; the longest call seen is text in a 2 s chunk
 of 1080p on one busy core, 6 s."""
@@ -86,5 +90,8 @@ class AnalyzerReplica:
 
 
 AnalyzerDeployment = serve.deployment(
-    name="Analyzer", max_ongoing_requests=MAX_ONGOING, graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S
+    name="Analyzer",
+    max_ongoing_requests=MAX_ONGOING,
+    graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S,
+    ray_actor_options={"num_cpus": BOOKED_CPUS},
 )(AnalyzerReplica)

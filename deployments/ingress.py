@@ -20,6 +20,7 @@ from ray.serve.handle import DeploymentHandle
 
 from analyzers.catalogue import RETIRED, analyzer_class, names
 from analyzers.host import Description
+from deployments.analyzer import BOOKED_CPUS
 from deployments.calls import Failure
 from deployments.decode import warm_up
 from deployments.gpu import gpu_health
@@ -345,5 +346,8 @@ def _read_exception(task: asyncio.Task[AnalyzeResponse]) -> None:
 
 
 IngressDeployment = serve.deployment(
-    name="Ingress", max_ongoing_requests=MAX_ONGOING, graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S
+    name="Ingress",
+    max_ongoing_requests=MAX_ONGOING,
+    graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S,
+    ray_actor_options={"num_cpus": BOOKED_CPUS},
 )(serve.ingress(app)(Ingress))

@@ -37,3 +37,12 @@ def test_harmful_flags_keep_it_from_starting(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("RAY_SERVE_USE_GRPC_BY_DEFAULT", "1")
     with pytest.raises(RuntimeError, match="RAY_SERVE_USE_GRPC_BY_DEFAULT"):
         graph.build(GraphArgs())
+
+
+def test_the_default_application_fits_on_two_cores() -> None:
+    """`serve run graph:app` takes no yaml; Serve's own default of one CPU each would never be scheduled."""
+    ingress = cast(Any, graph.app)._bound_deployment
+    bound = [ingress, *(application._bound_deployment for application in ingress.init_args[1].values())]
+    booked = sum(deployment.ray_actor_options["num_cpus"] for deployment in bound)
+    decodes = 2 * GraphArgs().decode_num_cpus
+    assert booked + decodes <= 2.0
