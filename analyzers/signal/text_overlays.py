@@ -296,14 +296,18 @@ def _is_part(part: Line, whole: Line) -> bool:
     place = place_within(part.reading.text, whole.reading.text)
     if place is None:
         return False
-    # A title that grows is compared at like times.
-    x0, y0, x1, y1 = whole.box_near(part.start_s)
-    expected = x0 + place[0] * (x1 - x0), x0 + place[1] * (x1 - x0)
     shown = part.box_near(part.start_s)
-    shared = min(expected[1], shown[2]) - max(expected[0], shown[0])
-    joint = max(expected[1], shown[2]) - min(expected[0], shown[0])
-    rows = min(y1, shown[3]) - max(y0, shown[1])
-    return shared >= PART_SHARE * joint and rows >= ROW_SHARE * min(y1 - y0, shown[3] - shown[1])
+    # A title that grows is compared at like times, a caption that is written out with its full width.
+    return any(_stands_at(shown, box, place) for box in (whole.box_near(part.start_s), whole.box))
+
+
+def _stands_at(shown: FloatBox, whole: FloatBox, place: tuple[float, float]) -> bool:
+    """Whether a box is where the characters between two shares of a line's length stand."""
+    start, end = (whole[0] + share * (whole[2] - whole[0]) for share in place)
+    shared = min(end, shown[2]) - max(start, shown[0])
+    joint = max(end, shown[2]) - min(start, shown[0])
+    rows = min(whole[3], shown[3]) - max(whole[1], shown[1])
+    return shared >= PART_SHARE * joint and rows >= ROW_SHARE * min(whole[3] - whole[1], shown[3] - shown[1])
 
 
 def blocks(lines: Sequence[Line], settings: JoinSettings) -> list[list[Line]]:
