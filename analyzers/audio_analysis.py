@@ -29,7 +29,7 @@ import numpy as np
 from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable, merge_spans
-from analyzers.curve import Curve, SoundPlace, means
+from analyzers.results.curve import Curve, SoundPlace, means
 from analyzers.signal import loudness, music, rhythm, spectrum, tonality
 from analyzers.signal.prosody import HOP_S as PITCH_HOP_S
 from analyzers.signal.sound import SoundObservation, measured_sound

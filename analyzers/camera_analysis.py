@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
-from analyzers.known_shots import known_shots
+from analyzers.results.known_shots import known_shots
 from analyzers.signal.camera_moves import stretches
 from analyzers.signal.camera_path import STATUS_CODES, Kind, Path, PathSettings, Reason, Stretch, settled
 from analyzers.signal.global_motion import GlobalMotion, MotionSettings

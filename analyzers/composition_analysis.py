@@ -21,7 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
-from analyzers.composition_result import (
+from analyzers.results.composition_analysis import (
     CompositionResult,
     CompositionSummary,
     DistanceChange,
@@ -31,7 +31,7 @@ from analyzers.composition_result import (
     ShotSizeSpan,
     SubjectRegion,
 )
-from analyzers.known_shots import known_shots
+from analyzers.results.known_shots import known_shots
 from analyzers.signal import layout
 from analyzers.signal.saliency import MAP_SHORT_SIDE, Subject, find_subject, saliency_map
 from analyzers.signal.similarity import without_bars

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
 from analyzers.camera_analysis import CameraResult
-from analyzers.quality_result import Exposure, Fault, FrameQuality, Measure, QualityFault, QualityResult
+from analyzers.results.content_quality import Exposure, Fault, FrameQuality, Measure, QualityFault, QualityResult
 from analyzers.signal.picture_quality import PictureQuality, measure
 from analyzers.signal.similarity import without_bars
 from media.needs import FrameNeed, Needs, Rate

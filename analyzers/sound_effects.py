@@ -25,8 +25,8 @@ from pydantic import Field
 
 from analyzers.audio_analysis import AudioAnalysisResult
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
-from analyzers.curve import SoundPlace
 from analyzers.cut_analysis import CutAnalysisResult
+from analyzers.results.curve import SoundPlace
 from analyzers.signal import foreground, spectrum
 from analyzers.signal.foreground import ForegroundSettings, Shape
 from analyzers.speech_flow import SpeechFlowResult

@@ -45,9 +45,9 @@ from analyzers.signal.pacing import (
     story,
     windows,
 )
-from analyzers.temporal_energy import STEP_S, EnergyCurve, EnergyPoint
-from analyzers.temporal_hook import Hook, HookSettings, build_hook
-from analyzers.temporal_inputs import INPUTS, Inputs, read_inputs
+from analyzers.story.energy import STEP_S, EnergyCurve, EnergyPoint
+from analyzers.story.hook import Hook, HookSettings, build_hook
+from analyzers.story.inputs import INPUTS, Inputs, read_inputs
 from media.needs import EveryFrame, FrameNeed, Needs
 from media.types import Float64Array, FrameBatch, FrameChunk
 from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore

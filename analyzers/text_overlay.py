@@ -25,6 +25,7 @@ import numpy as np
 from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.results.text_overlay import TextOverlayResult, reading_counts, result_of
 from analyzers.signal.text_ink import Ink, ink_of
 from analyzers.signal.text_kinds import KindSettings
 from analyzers.signal.text_lines import ChunkLines
@@ -39,7 +40,6 @@ from analyzers.signal.text_overlays import (
 )
 from analyzers.signal.text_reader import RapidOcrReader, Reading, TextReader
 from analyzers.signal.text_types import Counts, LinePiece, LookMemory, LookSettings
-from analyzers.text_result import TextOverlayResult, reading_counts, result_of
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameBatch, FrameChunk
 from schema.document import TimelineItem

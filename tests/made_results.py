@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from analyzers.audio_analysis import AudioAnalysisResult
 from analyzers.camera_analysis import CameraResult, CameraSpan, MotionPoint
-from analyzers.curve import Curve
 from analyzers.cut_analysis import CutAnalysisResult, Shot
+from analyzers.results.curve import Curve
+from analyzers.results.text_overlay import TextOverlay
 from analyzers.signal.camera_path import Kind
 from analyzers.speech_flow import Emphasis, Follows, Pause, Speech, SpeechFlowResult, Syllable
 from analyzers.text_overlay import TextOverlayResult
-from analyzers.text_result import TextOverlay
 from schema.base import Model
 
 M = TypeVar("M", bound=Model)

@@ -12,7 +12,7 @@ import pytest
 
 from analyzers.base import NotApplicable
 from analyzers.composition_analysis import CompositionAnalysis, CompositionConfig
-from analyzers.composition_result import CompositionResult, FrameComposition
+from analyzers.results.composition_analysis import CompositionResult, FrameComposition
 from tests.made_camera import Frames, window
 from tests.made_results import cut_result
 from tests.media_folder import MEDIA, media

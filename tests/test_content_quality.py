@@ -14,7 +14,7 @@ import pytest
 from analyzers.base import Context, NotApplicable
 from analyzers.camera_analysis import CameraResult
 from analyzers.content_quality import ContentQuality, QualityConfig
-from analyzers.quality_result import QualityResult
+from analyzers.results.content_quality import QualityResult
 from analyzers.signal import picture_quality
 from schema.document import VideoFacts
 from tests.made_camera import window

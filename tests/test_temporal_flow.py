@@ -11,8 +11,8 @@ import pytest
 
 from analyzers.base import Context, NotApplicable
 from analyzers.speech_rate import SpeechRateResult
+from analyzers.story.inputs import INPUTS, Series
 from analyzers.temporal_flow import TemporalFlowResult
-from analyzers.temporal_inputs import INPUTS, Series
 from schema.document import VideoFacts
 from tests.made_results import audio_result, camera_result, cut_result, only, speech_flow_result, text_result
 from tests.run import frame_chunks, make_analyzer, run_on_frames

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzers.base import Context, NotApplicable, Unavailable
+from analyzers.results.text_overlay import TextOverlay
 from analyzers.signal.text_compare import place_within, same_text
 from analyzers.signal.text_flash import flashes
 from analyzers.signal.text_kinds import Traits, function_of, is_upper, kind_of, language_of, position_of, script_of
@@ -23,7 +24,6 @@ from analyzers.signal.text_overlays import joined_text
 from analyzers.signal.text_pixels import is_seen, same_strokes, strokes_in
 from analyzers.signal.text_reader import RapidOcrReader, Reading
 from analyzers.text_overlay import TextOverlayAnalysis, TextOverlayConfig, TextOverlayResult
-from analyzers.text_result import TextOverlay
 from media.types import FrameChunk
 from schema.document import VideoFacts
 from tests.glyph_reader import BRIGHTEST_GROUND, WORDS, GlyphReader, draw_word

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from analyzers.signal.pacing import Scale, cut_density
-from analyzers.temporal_inputs import Inputs, Series
+from analyzers.story.inputs import Inputs, Series
 from schema.base import TimedSpan, UnitScore
 
 STEP_S = 0.5

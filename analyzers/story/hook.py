@@ -11,8 +11,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from analyzers.signal.pacing import Span, share
-from analyzers.temporal_energy import EnergyCurve
-from analyzers.temporal_inputs import Inputs, Written
+from analyzers.story.energy import EnergyCurve
+from analyzers.story.inputs import Inputs, Written
 from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
 
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]

@@ -1,0 +1,1 @@
+"""The parts of ``temporal_flow``: what it reads, the energy curve, the hook."""
