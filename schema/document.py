@@ -70,6 +70,48 @@ class VideoFacts(Model):
         return self.width is not None
 
 
+class PostCounts(Model):
+    """What the site counted when the video was fetched; null where it says nothing."""
+
+    views: Annotated[int, Field(ge=0)] | None = None
+    likes: Annotated[int, Field(ge=0)] | None = None
+    comments: Annotated[int, Field(ge=0)] | None = None
+    shares: Annotated[int, Field(ge=0)] | None = None
+    saves: Annotated[int, Field(ge=0)] | None = None
+
+
+class PostSound(Model):
+    """The music or original sound that the site names under the video."""
+
+    title: str | None = None
+    artists: tuple[str, ...] = ()
+    album: str | None = None
+
+
+class PostFacts(Model):
+    """What the site says about the post. The author's and the site's words: unchecked, null where absent."""
+
+    extractor: str
+    """The part of yt-dlp that read the page: ``TikTok``, or ``Generic`` for a bare file."""
+    id: str | None = None
+    """The site's own id of the video."""
+    page_url: str | None = None
+    """The page after redirects."""
+    author: str | None = None
+    """The account's handle, without ``@``."""
+    author_name: str | None = None
+    """The name that the account shows."""
+    author_id: str | None = None
+    caption: str | None = None
+    hashtags: tuple[str, ...] = ()
+    """In the caption's order, each once, without ``#``."""
+    sound: PostSound | None = None
+    counts: PostCounts | None = None
+    uploaded_at: datetime | None = None
+    declared_duration_s: Annotated[float, Field(ge=0.0)] | None = None
+    """Length that the site names; the video's own is in ``video``."""
+
+
 class SourceFacts(Model):
     """Where the bytes came from."""
 
@@ -78,6 +120,10 @@ class SourceFacts(Model):
     """File name as the client gave it, without its folder."""
     sha256: str
     size_bytes: Annotated[int, Field(ge=0)]
+    url: str | None = None
+    """As the client gave it; null for a path or an upload."""
+    post: PostFacts | None = None
+    """What came with a downloaded video; null for a path or an upload."""
 
 
 class SectionError(Model):

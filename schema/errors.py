@@ -155,11 +155,81 @@ class Cancelled(AnalyzerSystemError):
     default_action = "Send the request again."
 
 
+class UrlNotAllowed(AnalyzerSystemError):
+    """The address, or one that it redirects to, is not http(s), not of an allowed host, or not public."""
+
+    code, http_status, title = "url_not_allowed", 403, "Address not allowed"
+    default_action = "Send the address of a video on an allowed host; fetch.allowed_hosts in the yaml lists them."
+
+
+class DownloadPrivate(AnalyzerSystemError):
+    """The site shows the video only to accounts that may see it."""
+
+    code, http_status, title = "download_private", 403, "The video is private"
+    default_action = "Ask its owner to publish it, or upload the file; fetch.cookies_file holds an account's cookies."
+
+
+class DownloadDeleted(AnalyzerSystemError):
+    """The site has no such video, or no longer."""
+
+    code, http_status, title = "download_deleted", 404, "The video is not available"
+    default_action = "Open the address in a browser; if it plays there, upload the file."
+
+
+class DownloadBlocked(AnalyzerSystemError):
+    """The site refuses this server: its address, its country, or what it takes for a robot."""
+
+    code, http_status, title = "download_blocked", 502, "The site refuses the download"
+    default_action = "Upload the file, or set fetch.proxy or fetch.cookies_file in the yaml."
+
+
+class DownloadFailed(AnalyzerSystemError):
+    """The download did not come to its end; the next one may."""
+
+    code, http_status, title, retry_possible = "download_failed", 502, "The download failed", True
+    default_action = "Try again later, or upload the file."
+
+
+class Unauthorized(AnalyzerSystemError):
+    """No token, or one that is not valid."""
+
+    code, http_status, title = "unauthorized", 401, "A valid token is needed"
+    default_action = "Send the header Authorization: Bearer TOKEN; `tiktok-analyzer tokens add` makes a token."
+
+
+class Forbidden(AnalyzerSystemError):
+    """The token is valid, yet its role is not enough."""
+
+    code, http_status, title = "forbidden", 403, "The token's role is not enough"
+    default_action = "Use a token of a higher role; the roles are read, submit and admin."
+
+
 class DecodeFailed(AnalyzerSystemError):
     """The container opened, yet not one frame or sample came out."""
 
     code, http_status, title = "decode_failed", 422, "The video could not be decoded"
     default_action = "Play the file to the end in a video player; export it again if that fails too."
+
+
+class IdempotencyConflict(AnalyzerSystemError):
+    """The Idempotency-Key was used before, for another request."""
+
+    code, http_status, title = "idempotency_conflict", 422, "The idempotency key stands for another request"
+    default_action = "Use a new Idempotency-Key for a new request; send the old request unchanged to get its job."
+
+
+class WorkerLost(AnalyzerSystemError):
+    """Every worker that took the job up has died."""
+
+    code, http_status, title = "worker_lost", 500, "The work on this video ended its process each time"
+    default_action = "Play the file in a video player and export it again; report it if the file is sound."
+
+
+class StoreUnavailable(AnalyzerSystemError):
+    """The job store's database cannot be reached."""
+
+    code, http_status, title, retry_possible = "store_unavailable", 503, "The job store cannot be reached", True
+    default_action = "Try again; if it stays, look at the database that jobs.store_url names."
 
 
 class InternalError(AnalyzerSystemError):
@@ -181,6 +251,16 @@ ALL_ERRORS: tuple[type[AnalyzerSystemError], ...] = (
     RequestTimeout,
     Cancelled,
     DecodeFailed,
+    IdempotencyConflict,
+    WorkerLost,
+    StoreUnavailable,
+    UrlNotAllowed,
+    DownloadPrivate,
+    DownloadDeleted,
+    DownloadBlocked,
+    DownloadFailed,
+    Unauthorized,
+    Forbidden,
     InternalError,
 )
 """Every error that can reach a client; the documentation and the contract tests run over it."""
