@@ -28,7 +28,7 @@ def build(args: GraphArgs) -> Application:
     if flags := refused_flags(os.environ):
         raise RuntimeError(" ".join(flags))
     active = names() if args.analyzers is None else tuple(analyzer_class(name).name for name in args.analyzers)
-    analyzers = {name: AnalyzerDeployment.options(name=name).bind(name) for name in active}
+    analyzers = {name: AnalyzerDeployment.options(name=name).bind(name, args.runtime) for name in active}
     return IngressDeployment.bind(args, analyzers)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 
+from analyzers.runtime import Runtime
 from media.needs import Needs
 from media.types import AudioChunk, FrameChunk
 from schema.base import Model, TimedSpan
@@ -21,6 +22,12 @@ class AnalyzerConfig(Model):
     deadline_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 300.0
     """Wall seconds from the start of the analysis after which what is there is concluded (status ``partial``).
     300 s is ten times the longest CPU run seen for a 30 s clip. Lower ends a slow analyzer sooner."""
+    chunks_per_batch: Annotated[int, Field(ge=1, le=32)] = 1
+    """Chunks, of one video or several, that one call of ``observe`` takes when that many wait. 1 for measures, which
+    gain nothing; more fills a GPU and costs memory in proportion."""
+    stuck_after_s: Annotated[float, Field(gt=0.0, le=7200.0)] = 600.0
+    """Wall seconds of one computation after which the replica calls itself unhealthy and Serve replaces it. 600 s is
+    twice the default deadline, so that only a computation nobody waits for any more counts as stuck."""
 
 
 class AnalyzerResult(Model):
@@ -33,8 +40,8 @@ class Context:
 
     Attributes:
         video: The container's facts, with the decoded duration.
-        results: Results of the analyzers named in ``after``, where they have one.
-        missing: For the others of ``after``: why there is none.
+        results: Results of the analyzers named in ``after`` and ``uses``, where they have one.
+        missing: For the others of ``after`` and ``uses``: why there is none.
         gaps: Spans in seconds whose chunk could not be observed, sorted.
     """
 
@@ -80,6 +87,24 @@ class Unavailable(Exception):
         self.remedy = remedy
 
 
+class AnalysisFailed(Exception):
+    """The analyzer ran and has no result it would stand by. Becomes the section's status ``failed``.
+
+    Args:
+        code: Stable, for programs: ``gpu_out_of_memory``, ``degenerate_text``, ...
+        reason: For people.
+        remedy: What to do about it.
+        retry_possible: Whether the same request may succeed later.
+    """
+
+    def __init__(self, code: str, reason: str, remedy: str, retry_possible: bool = False) -> None:
+        super().__init__(code, reason, remedy, retry_possible)
+        self.code = code
+        self.reason = reason
+        self.remedy = remedy
+        self.retry_possible = retry_possible
+
+
 ConfigT = TypeVar("ConfigT", bound=AnalyzerConfig)
 InputT = TypeVar("InputT", FrameChunk, AudioChunk)
 ObservationT = TypeVar("ObservationT")
@@ -103,10 +128,18 @@ class Analyzer(ABC, Generic[ConfigT, InputT, ObservationT, ResultT]):
     Result: ClassVar[type[AnalyzerResult]]
     after: ClassVar[tuple[str, ...]] = ()
     """Analyzers whose results ``conclude`` reads. They are run too when only this one is asked for."""
+    uses: ClassVar[tuple[str, ...]] = ()
+    """Analyzers whose results ``conclude`` reads when they are run anyway; they are not brought in."""
+    upstream: ClassVar[tuple[str, ...]] = ()
+    """Those of ``after`` and ``uses`` whose observation of the same chunk ``observe`` reads: ``chunk.upstream``."""
     models: ClassVar[tuple[str, ...]] = ()
-    """Ids in the weights manifest; empty for measures and for models that ship inside an installed package."""
+    """Ids in the weights manifest that some setting may load; empty for measures and for models that ship inside an
+    installed package."""
     load_fields: ClassVar[frozenset[str]] = frozenset()
     """Config fields whose change needs ``load`` again."""
+
+    runtime: Runtime = Runtime()
+    """Where it runs; its host sets it before ``load``."""
 
     def __init__(self, config: ConfigT) -> None:
         self.config = config
@@ -121,6 +154,13 @@ class Analyzer(ABC, Generic[ConfigT, InputT, ObservationT, ResultT]):
         Raises:
             Unavailable: Weights or hardware are missing.
         """
+
+    def warm_up(self) -> None:
+        """One small computation after ``load``, so that the first video does not pay for lazy set-up; raises freely."""
+
+    def loaded_models(self) -> tuple[str, ...]:
+        """``id@revision`` of each model that is loaded under the current settings; into the provenance."""
+        return ()
 
     @abstractmethod
     def observe(self, chunks: Sequence[InputT]) -> list[ObservationT]:

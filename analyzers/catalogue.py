@@ -35,7 +35,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     SoundEffects,
     TemporalFlow,
 )
-"""Document order; an analyzer stands behind all that it comes ``after``."""
+"""Document order; an analyzer stands behind all that it comes ``after`` or ``uses``."""
 
 RETIRED: dict[str, str] = {
     "auroracap": "video_llava",

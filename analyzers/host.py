@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from analyzers.base import Analyzer, AnyAnalyzer, Context, NotApplicable, Unavailable
+from analyzers.base import AnalysisFailed, Analyzer, AnyAnalyzer, Context, NotApplicable, Unavailable
 from analyzers.catalogue import analyzer_class
+from analyzers.runtime import Runtime
 from analyzers.threads import limit_threads
 from media.needs import Needs
 from schema.document import TimelineItem
@@ -33,8 +34,9 @@ class Description:
         needs: What to decode for it, under its current config.
         config: The current settings, complete.
         deadline_s: Wall seconds it may take.
-        models: Ids in the weights manifest.
+        models: ``id@revision`` of the models that are loaded.
         device: Where it runs.
+        chunks_per_batch: Chunks that one call of ``observe`` should get when that many wait.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Description:
     deadline_s: float
     models: tuple[str, ...]
     device: str
+    chunks_per_batch: int = 1
     code: str = ""
     reason: str = ""
     remedy: str = ""
@@ -60,7 +63,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Observed:
-    """Observations, one per chunk in order, and what they cost."""
+    """Observations, one per chunk in order, and what they cost together."""
 
     observations: list[Any]
     cost: Cost
@@ -89,17 +92,21 @@ class Refused:
 
 @dataclass(frozen=True)
 class Fault:
-    """The analyzer raised something it should not have; the stack trace is in the log.
+    """The analyzer raised; the stack trace of what it should not have raised is in the log.
 
     Attributes:
-        code: Stable, for programs.
+        code: Stable, for programs; ``analyzer_error`` for what it should not have raised.
         reason: One line for the client.
         cost: Time until then.
+        remedy: What to do about it, where the analyzer knows.
+        retry_possible: Whether the same request may succeed later.
     """
 
     code: str
     reason: str
     cost: Cost
+    remedy: str = ""
+    retry_possible: bool = True
 
 
 class AnalyzerHost:
@@ -108,28 +115,32 @@ class AnalyzerHost:
     Args:
         name: Of the analyzer.
         config: Settings; the analyzer's defaults where left out.
-        threads: Threads its libraries may use in this process.
+        runtime: Where it runs; the CPU with one thread where left out.
 
     Raises:
         UnknownAnalyzer: No analyzer has this name.
         pydantic.ValidationError: The settings are out of bounds.
     """
 
-    def __init__(self, name: str, config: Mapping[str, Any] | None = None, threads: int = 1) -> None:
+    def __init__(self, name: str, config: Mapping[str, Any] | None = None, runtime: Runtime | None = None) -> None:
         self._cls = analyzer_class(name)
-        self._threads = threads
+        self._runtime = runtime or Runtime()
         self._unavailable: Unavailable | None = None
+        self._busy_since_s: float | None = None
         self._analyzer: AnyAnalyzer = self._cls(self._cls.Config.model_validate(dict(config or {})))
+        self._analyzer.runtime = self._runtime
         self._load()
 
     def _load(self) -> None:
-        limit_threads(self._threads)
+        limit_threads(self._runtime.threads)
         self._unavailable = None
         try:
             self._analyzer.load()
         except Unavailable as error:
             self._unavailable = error
-        limit_threads(self._threads)
+        else:
+            self._analyzer.warm_up()
+        limit_threads(self._runtime.threads)
 
     def configure(self, config: Mapping[str, Any] | None) -> None:
         """Takes new settings; loads again only when a field of ``load_fields`` changed."""
@@ -150,12 +161,30 @@ class AnalyzerHost:
             needs=self._analyzer.needs(),
             config=self._analyzer.config.model_dump(mode="json"),
             deadline_s=self._analyzer.config.deadline_s,
-            models=self._cls.models,
-            device="cpu",
+            models=() if lost else self._analyzer.loaded_models(),
+            device=self._runtime.device,
+            chunks_per_batch=self._analyzer.config.chunks_per_batch,
             code=lost.code if lost else "",
             reason=lost.reason if lost else "",
             remedy=lost.remedy if lost else "",
         )
+
+    def stuck_for_s(self) -> float | None:
+        """Wall seconds of the computation in progress where they passed ``stuck_after_s``, else None."""
+        since_s = self._busy_since_s
+        busy_s = time.monotonic() - since_s if since_s is not None else 0.0
+        return busy_s if busy_s > self._analyzer.config.stuck_after_s else None
+
+    def observe_each(self, chunks: Sequence[Any]) -> list[Observed | Fault]:
+        """One answer per chunk, in order, computed as one batch; where that fails, each chunk by itself.
+
+        So one bad chunk does not take the others of its batch along, which may be of other videos.
+        """
+        together = self.observe(chunks)
+        if isinstance(together, Observed):
+            share = Cost(together.cost.run_ms / len(chunks), together.cost.cpu_ms / len(chunks))
+            return [Observed([observation], share) for observation in together.observations]
+        return [together] if len(chunks) == 1 else [self.observe([chunk]) for chunk in chunks]
 
     def observe(self, chunks: Sequence[Any]) -> Observed | Fault:
         """One observation per chunk, in order; a ``Fault`` too where their number is not that of the chunks."""
@@ -188,13 +217,19 @@ class AnalyzerHost:
 
     def _guarded(self, work: Callable[[], T], watch: _Watch) -> T | Fault:
         """The one place that catches everything: whatever an analyzer does, the others go on."""
+        self._busy_since_s = time.monotonic()
         try:
             return work()
+        except AnalysisFailed as error:
+            logger.warning("%s: %s (%s)", self._cls.name, error.reason, error.code)
+            return Fault(error.code, error.reason, watch.cost(), error.remedy, error.retry_possible)
         except Exception as error:
             logger.exception("%s failed", self._cls.name)
             text = str(error).strip().splitlines()
             reason = f"{type(error).__name__}: {text[-1][:300]}" if text else type(error).__name__
             return Fault("analyzer_error", reason, watch.cost())
+        finally:
+            self._busy_since_s = None
 
     def _ready(self) -> Analyzer[Any, Any, Any, Any]:
         if self._unavailable:

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import ray
 from pydantic import ValidationError
 from ray import serve
 
 from analyzers.base import Context
 from analyzers.host import AnalyzerHost, Concluded, Description, Fault, Observed, Refused
+from analyzers.runtime import Runtime
 from media.types import AudioChunk, AudioClip, ChunkHeader, FrameBatch, FrameChunk
 from schema.errors import validation_text
 
@@ -37,16 +39,27 @@ of 1080p on one busy core, 6 s."""
 class AnalyzerReplica:
     """Serves one analyzer of the catalogue.
 
+    Models are loaded by the first ``reconfigure``, which Serve calls with the yaml's settings right after the
+    constructor, and so once and not first with the defaults.
+
     Args:
         name: Of the analyzer.
-        threads: Threads its libraries may use.
+        runtime: Where it runs; its share of a GPU is the one that Ray booked.
     """
 
-    def __init__(self, name: str, threads: int = 1) -> None:
-        self._host = AnalyzerHost(name, threads=threads)
+    def __init__(self, name: str, runtime: Runtime | None = None) -> None:
+        self._name = name
+        resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
+        self._runtime = replace(runtime or Runtime(), gpu_share=min(1.0, resources.get("GPU", 0.0)))
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
-        self._configured = False
+        self._loaded: AnalyzerHost | None = None
         self._refused = ""
+
+    @property
+    def _host(self) -> AnalyzerHost:
+        if self._loaded is None:
+            raise RuntimeError(f"{self._name} got a call before its settings")
+        return self._loaded
 
     async def reconfigure(self, user_config: dict[str, Any] | None) -> None:
         """New settings from ``serve deploy``, without a restart; Serve calls it after the constructor too.
@@ -57,29 +70,50 @@ class AnalyzerReplica:
         Raises:
             pydantic.ValidationError: The first settings are out of bounds or unknown.
         """
-        try:
-            await self._in_turn(lambda: self._host.configure(user_config))
-        except ValidationError as error:
-            if not self._configured:
-                raise
-            self._refused = f"new settings were refused: {validation_text(error)}"
-            logger.error("%s: %s", self._host.describe().name, self._refused)
-            return
-        self._configured, self._refused = True, ""
+        if self._loaded is None:
+            self._loaded = await self._in_turn(lambda: AnalyzerHost(self._name, user_config, self._runtime))
+        else:
+            try:
+                await self._in_turn(lambda: self._host.configure(user_config))
+            except ValidationError as error:
+                self._refused = f"new settings were refused: {validation_text(error)}"
+                logger.error("%s: %s", self._name, self._refused)
+                return
+        self._refused = ""
+        self._observe.set_max_batch_size(self._host.describe().chunks_per_batch)  # type: ignore[attr-defined]
+
+    async def check_health(self) -> None:
+        """Called by Serve every few seconds; a replica that raises three times is replaced.
+
+        Raises:
+            RuntimeError: One computation has been running for longer than ``stuck_after_s``.
+        """
+        if self._loaded is not None and (stuck_s := self._loaded.stuck_for_s()) is not None:
+            raise RuntimeError(f"{self._name} has been computing for {stuck_s:.0f} s; it is taken for stuck")
 
     async def describe(self) -> Description:
         """The analyzer's declaration under its current settings; answers while a chunk is computed."""
         description = self._host.describe()
         return replace(description, reason=self._refused) if self._refused else description
 
-    async def observe_frames(self, header: ChunkHeader, *batches: FrameBatch) -> Observed | Fault:
+    async def observe_frames(
+        self, upstream: dict[str, Any], header: ChunkHeader, *batches: FrameBatch
+    ) -> Observed | Fault:
         """One observation from one chunk of pictures; the batches in the order of the analyzer's needs."""
-        chunk = FrameChunk(header.index, header.start_s, header.end_s, batches)
-        return await self._in_turn(lambda: self._host.observe([chunk]))
+        answer: Observed | Fault = await self._observe(
+            FrameChunk(header.index, header.start_s, header.end_s, batches, upstream)
+        )
+        return answer
 
-    async def observe_audio(self, *clips: AudioClip) -> Observed | Fault:
+    async def observe_audio(self, upstream: dict[str, Any], *clips: AudioClip) -> Observed | Fault:
         """One observation from the whole sound track; the clips in the order of the analyzer's needs."""
-        return await self._in_turn(lambda: self._host.observe([AudioChunk(clips)]))
+        answer: Observed | Fault = await self._observe(AudioChunk(clips, upstream))
+        return answer
+
+    @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)
+    async def _observe(self, chunks: list[Any]) -> list[Observed | Fault]:
+        """Chunks that wait together are computed together, whatever videos they are of; none waits for company."""
+        return await self._in_turn(lambda: self._host.observe_each(chunks))
 
     async def conclude(self, observations: list[Any], context: Context) -> Concluded | Refused | Fault:
         """The result over the whole clip from all observations in the order of time."""
@@ -94,4 +128,5 @@ AnalyzerDeployment = serve.deployment(
     max_ongoing_requests=MAX_ONGOING,
     graceful_shutdown_timeout_s=GRACEFUL_SHUTDOWN_S,
     ray_actor_options={"num_cpus": BOOKED_CPUS},
+    user_config={},  # so that Serve always calls reconfigure
 )(AnalyzerReplica)

@@ -34,6 +34,8 @@ from reducer.sections import (
     context_for,
     empty_outcome,
     failed_outcome,
+    fault_error,
+    lost_error,
     not_run_outcome,
     progress_of,
     starved_outcome,
@@ -85,6 +87,7 @@ class AnalysisRun:
         self._lost: dict[str, Failure] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._observing: dict[str, set[asyncio.Task[None]]] = {}
+        self._by_chunk: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._window = ByteWindow(settings.megabytes_in_flight * 1_000_000)
         self._input_over: dict[str, asyncio.Event] = {"frames": asyncio.Event(), "audio": asyncio.Event()}
         self._report: DecodeReport | None = None
@@ -154,7 +157,7 @@ class AnalysisRun:
             for name, route in plan.routes.items():
                 if route.audio:
                     args = [refs[i] for i in route.audio]
-                    self._start(name, self._observe(name, 0, (0.0, end_s), "observe_audio", args))
+                    self._start(name, 0, self._observe(name, 0, (0.0, end_s), "observe_audio", args))
         self._input_over["audio"].set()
 
     async def _feed_frames(self, plan: DecodePlan) -> None:
@@ -195,7 +198,7 @@ class AnalysisRun:
                 continue
             span = (header.start_s, header.end_s)
             args = [header, *(refs[index] for index in mine)]
-            task = self._start(name, self._observe(name, header.index, span, "observe_frames", args))
+            task = self._start(name, header.index, self._observe(name, header.index, span, "observe_frames", args))
             for index in mine:
                 observers[index].add(task)
         for index, tasks in observers.items():
@@ -207,16 +210,25 @@ class AnalysisRun:
         await self._window.leave(amount)
 
     async def _observe(self, name: str, index: int, span: tuple[float, float], method: str, args: list[Any]) -> None:
+        upstream = await self._upstream(name, index)
         started_s = time.perf_counter()
         answer: Observed | Fault | Failure = await call(
-            self._handles[name], method, *args, retries=self._settings.chunk_retries
+            self._handles[name], method, upstream, *args, retries=self._settings.chunk_retries
         )
         if isinstance(answer, (Fault, Failure)):
-            self._tallies[name].fail(*span, answer.reason)
+            self._tallies[name].fail(*span, _error_of(answer))
             return
         self._tallies[name].add(index, answer, 1000.0 * (time.perf_counter() - started_s))
         if self._first_observation_ms is None:
             self._first_observation_ms = 1000.0 * self._elapsed_s()
+
+    async def _upstream(self, name: str, index: int) -> dict[str, Any]:
+        """Observations of this chunk by those the analyzer reads while it observes, as far as there are any."""
+        read = [other for other in analyzer_class(name).upstream if (other, index) in self._by_chunk]
+        if read:
+            await asyncio.wait([self._by_chunk[other, index] for other in read])
+        seen = {other: self._tallies[other].observations for other in read}
+        return {other: observations[index] for other, observations in seen.items() if index in observations}
 
     async def _conclude_in_turn(self, name: str) -> None:
         """Waits for the analyzer's observations and for those it comes after, then concludes its section."""
@@ -228,7 +240,8 @@ class AnalysisRun:
             tally.timed_out = True
             await _end(*self._observing[name])
         await self._input_over["frames"].wait()  # the facts of the decoded video
-        before = [self._sections[a] for a in analyzer_class(name).after if a in self._sections]
+        cls = analyzer_class(name)
+        before = [self._sections[a] for a in (*cls.after, *cls.uses) if a in self._sections]
         if before:
             await asyncio.wait(before)
         if starved := starved_outcome(tally, self._facts, requested):
@@ -245,7 +258,7 @@ class AnalysisRun:
             self._outcomes[name] = self._timed_out(name)
             return
         if isinstance(answer, (Fault, Failure)):
-            self._outcomes[name] = failed_outcome(tally, answer.code, answer.reason, self._facts, requested)
+            self._outcomes[name] = failed_outcome(tally, _error_of(answer), self._facts, requested)
             return
         tally.spend(answer.cost, 1000.0 * (time.perf_counter() - started_s))
         self._outcomes[name] = concluded_outcome(tally, answer, self._facts, requested)
@@ -256,9 +269,10 @@ class AnalysisRun:
         if self._observing[name]:
             await asyncio.wait(self._observing[name])
 
-    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, name: str, index: int, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._observing[name].add(task)
+        self._by_chunk[name, index] = task
         return task
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
@@ -343,6 +357,10 @@ async def _batch_refs(stream: Any, renditions: tuple[int, ...]) -> dict[int, Any
     for ref in refs.values():
         await ref
     raise DecodeFailed("the decoder ended in the middle of a chunk")
+
+
+def _error_of(answer: Fault | Failure) -> SectionError:
+    return fault_error(answer) if isinstance(answer, Fault) else lost_error(answer.code, answer.reason)
 
 
 def _unreachable(name: str, failure: Failure, video: VideoFacts, requested: bool) -> Outcome:

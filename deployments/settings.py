@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from analyzers.runtime import LicencePolicy, Runtime
 from media.limits import MediaLimits
 from schema.base import Model
 
@@ -23,6 +24,11 @@ class GraphArgs(Model):
     """Folder for results and uploads. Relative paths start at the project's root."""
     video_roots: tuple[str, ...] = ("data/videos",)
     """Folders below which ``video_path`` may lie, links resolved. Relative paths start at the project's root."""
+    weights_dir: str = "data/weights"
+    """Folder of the models' weights, filled by ``tiktok-analyzer models pull``; the same path on every node.
+    Relative paths start at the project's root."""
+    licence_policy: LicencePolicy = "any"
+    """``permissive`` loads no AGPL and no non-commercial weights; the manifest's alternatives serve instead."""
     decoder: Literal["pyav", "decord"] = "pyav"
     """``decord`` needs the extra of that name and twice the CPU; it is there for comparison."""
     decode_threads: Annotated[int, Field(ge=1, le=32)] = 2
@@ -55,6 +61,11 @@ class GraphArgs(Model):
     def data_path(self) -> Path:
         """The data folder, absolute."""
         return self.resolve(self.data_dir)
+
+    @property
+    def runtime(self) -> Runtime:
+        """Where analyzers run, as far as it is the same for all; their share of a GPU is their replica's."""
+        return Runtime(weights_path=self.resolve(self.weights_dir), licence_policy=self.licence_policy)
 
     @property
     def root_paths(self) -> tuple[Path, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -98,12 +99,15 @@ class FrameChunk:
         end_s: End of its span, exclusive.
         batches: One batch per entry of the analyzer's ``Needs.frames``, in that order. A batch may have no own
             frames; at least one of them has some.
+        upstream: Observations of the same chunk by the analyzers named in the reader's ``upstream``; those that are
+            not run, or lost this chunk, are missing.
     """
 
     index: int
     start_s: float
     end_s: float
     batches: tuple[FrameBatch, ...]
+    upstream: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def batch(self) -> FrameBatch:
@@ -146,9 +150,15 @@ class AudioClip:
 
 @dataclass(frozen=True, eq=False)
 class AudioChunk:
-    """The whole sound track as one analyzer hears it: one clip per entry of its ``Needs.audio``, in that order."""
+    """The whole sound track as one analyzer hears it.
+
+    Attributes:
+        clips: One clip per entry of the analyzer's ``Needs.audio``, in that order.
+        upstream: As in ``FrameChunk``.
+    """
 
     clips: tuple[AudioClip, ...]
+    upstream: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def clip(self) -> AudioClip:

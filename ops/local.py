@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from analyzers.catalogue import closure, names
+from analyzers.catalogue import analyzer_class, closure, names
 from analyzers.host import AnalyzerHost, Fault
 from deployments.settings import GraphArgs
 from jobs.results import new_id
@@ -25,6 +25,7 @@ from reducer.sections import (
     concluded_outcome,
     context_for,
     failed_outcome,
+    fault_error,
     not_run_outcome,
     progress_of,
     starved_outcome,
@@ -46,7 +47,8 @@ class LocalRunner:
     def __init__(self, settings: GraphArgs, configs: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self._settings = settings
         active = names() if settings.analyzers is None else settings.analyzers
-        self._hosts = {name: AnalyzerHost(name, (configs or {}).get(name)) for name in active}
+        runtime = settings.runtime
+        self._hosts = {name: AnalyzerHost(name, (configs or {}).get(name), runtime) for name in active}
 
     def analyze(
         self, path: Path, requested: Iterable[str] | None = None, on_progress: OnProgress | None = None
@@ -129,7 +131,7 @@ class _LocalRun:
     def observe_audio(self, plan: DecodePlan, chunk: AudioChunk) -> None:
         for name, route in plan.routes.items():
             if route.audio:
-                part = AudioChunk(tuple(chunk.clips[i] for i in route.audio))
+                part = AudioChunk(tuple(chunk.clips[i] for i in route.audio), self._upstream(name, 0))
                 self._observe(name, 0, (0.0, chunk.clips[0].duration_s), part)
 
     def observe_frames(self, plan: DecodePlan, items: Iterator[DecodeItem]) -> DecodeReport:
@@ -139,7 +141,8 @@ class _LocalRun:
             for name, route in plan.routes.items():
                 mine = tuple(batches[i] for i in route.frames if i in batches)
                 if any(len(batch) for batch in mine):
-                    chunk = FrameChunk(header.index, header.start_s, header.end_s, mine)
+                    upstream = self._upstream(name, header.index)
+                    chunk = FrameChunk(header.index, header.start_s, header.end_s, mine, upstream)
                     self._observe(name, header.index, (header.start_s, header.end_s), chunk)
         raise RuntimeError("the decoder ended without a report")
 
@@ -154,17 +157,22 @@ class _LocalRun:
             context = context_for(tally, facts, self._outcomes)
             answer = host.conclude(tally.in_order(), context)
             if isinstance(answer, Fault):
-                self._outcomes[name] = failed_outcome(tally, answer.code, answer.reason, facts, requested)
+                self._outcomes[name] = failed_outcome(tally, fault_error(answer), facts, requested)
             else:
                 tally.spend(answer.cost, answer.cost.run_ms)
                 self._outcomes[name] = concluded_outcome(tally, answer, facts, requested)
             self._tell()
         return {name: self._outcomes[name] for name in self._hosts}
 
+    def _upstream(self, name: str, index: int) -> dict[str, Any]:
+        read = [other for other in analyzer_class(name).upstream if other in self._tallies]
+        seen = {other: self._tallies[other].observations for other in read}
+        return {other: observations[index] for other, observations in seen.items() if index in observations}
+
     def _observe(self, name: str, index: int, span: tuple[float, float], chunk: Any) -> None:
         answer = self._hosts[name].observe([chunk])
         if isinstance(answer, Fault):
-            self._tallies[name].fail(*span, answer.reason)
+            self._tallies[name].fail(*span, fault_error(answer))
         else:
             self._tallies[name].add(index, answer, answer.cost.run_ms)
         self._tell()

@@ -8,11 +8,14 @@ from typing import Any
 
 from analyzers.base import AnalyzerResult, Context
 from analyzers.catalogue import analyzer_class
-from analyzers.host import Concluded, Cost, Description, Observed, Refused
+from analyzers.host import Concluded, Cost, Description, Fault, Observed, Refused
 from schema.document import Coverage, Provenance, Section, SectionError, SectionStatus, TimelineItem, VideoFacts
 from schema.jobs import AnalyzerProgress
 
 RESTART_REMEDY = "Send the request again; if it happens again, look for this analyzer's name in the server's log."
+
+UNNAMED_CODES = ("analyzer_error", "replica_lost", "input_lost", "call_failed")
+"""Codes of single chunks that say nothing of their own about the section; it is ``chunks_failed`` then."""
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Tally:
         description: The analyzer's declaration.
         planned: Chunks it should see.
         observations: By chunk index.
-        failures: Spans in seconds of chunks that failed, with the reason.
+        failures: Spans in seconds of chunks that failed, with what became of them.
         queued_ms: Time that its calls waited.
         run_ms: Time inside the analyzer.
         cpu_ms: Processor time inside the analyzer.
@@ -34,7 +37,7 @@ class Tally:
     description: Description
     planned: int = 0
     observations: dict[int, Any] = field(default_factory=dict)
-    failures: list[tuple[float, float, str]] = field(default_factory=list)
+    failures: list[tuple[float, float, SectionError]] = field(default_factory=list)
     queued_ms: float = 0.0
     run_ms: float = 0.0
     cpu_ms: float = 0.0
@@ -46,9 +49,9 @@ class Tally:
         self.observations[index] = observed.observations[0]
         self.spend(observed.cost, wall_ms)
 
-    def fail(self, start_s: float, end_s: float, reason: str) -> None:
+    def fail(self, start_s: float, end_s: float, error: SectionError) -> None:
         """Notes that the chunk ``[start_s, end_s)`` has no observation, and why."""
-        self.failures.append((start_s, end_s, reason))
+        self.failures.append((start_s, end_s, error))
 
     def spend(self, cost: Cost, wall_ms: float) -> None:
         """Adds a call's time; what it did not run, it waited."""
@@ -102,9 +105,10 @@ def progress_of(tallies: Mapping[str, Tally], outcomes: Mapping[str, Outcome]) -
 
 def context_for(tally: Tally, video: VideoFacts, outcomes: dict[str, Outcome]) -> Context:
     """What an analyzer's ``conclude`` may read: facts, gaps, the results it comes after."""
-    after = analyzer_class(tally.description.name).after
-    results = {name: outcome.result for name in after if (outcome := outcomes.get(name)) and outcome.result}
-    missing = {name: _why_missing(outcomes.get(name)) for name in after if name not in results}
+    cls = analyzer_class(tally.description.name)
+    read = (*cls.after, *cls.uses)
+    results = {name: outcome.result for name in read if (outcome := outcomes.get(name)) and outcome.result}
+    missing = {name: _why_missing(outcomes.get(name)) for name in read if name not in results}
     return Context(video, results, missing, tuple(sorted((start, end) for start, end, _ in tally.failures)))
 
 
@@ -135,10 +139,24 @@ def empty_outcome(
     return Outcome(_section(tally, status, requested, _provenance(tally, video), error))
 
 
-def failed_outcome(tally: Tally, code: str, reason: str, video: VideoFacts, requested: bool) -> Outcome:
+def failed_outcome(tally: Tally, error: SectionError, video: VideoFacts, requested: bool) -> Outcome:
     """The outcome of an analyzer whose conclusion failed."""
-    error = SectionError(code=code, reason=reason, remedy=RESTART_REMEDY, retry_possible=True)
     return empty_outcome(tally, "failed", error, video, requested)
+
+
+def fault_error(fault: Fault) -> SectionError:
+    """What an analyzer's fault says in its section."""
+    return SectionError(
+        code=fault.code,
+        reason=fault.reason,
+        remedy=fault.remedy or RESTART_REMEDY,
+        retry_possible=fault.retry_possible,
+    )
+
+
+def lost_error(code: str, reason: str) -> SectionError:
+    """What a call that was not answered says in its analyzer's section."""
+    return SectionError(code=code, reason=reason, remedy=RESTART_REMEDY, retry_possible=True)
 
 
 def not_run_outcome(tally: Tally, video: VideoFacts, requested: bool) -> Outcome | None:
@@ -177,8 +195,14 @@ def _shortfall(tally: Tally) -> SectionError | None:
             retry_possible=True,
         )
     if tally.failures:
-        reason = f"{len(tally.failures)} of {tally.planned} chunks failed; first: {tally.failures[0][2]}"
-        return SectionError(code="chunks_failed", reason=reason, remedy=RESTART_REMEDY, retry_possible=True)
+        first = tally.failures[0][2]
+        codes = {error.code for _, _, error in tally.failures}
+        return SectionError(
+            code=first.code if len(codes) == 1 and first.code not in UNNAMED_CODES else "chunks_failed",
+            reason=f"{len(tally.failures)} of {tally.planned} chunks failed; first: {first.reason}",
+            remedy=first.remedy,
+            retry_possible=any(error.retry_possible for _, _, error in tally.failures),
+        )
     return tally.input_error
 
 

@@ -30,7 +30,7 @@ from analyzers.base import (
     NotApplicable,
     Unavailable,
 )
-from analyzers.catalogue import CATALOGUE, RETIRED, names
+from analyzers.catalogue import CATALOGUE, RETIRED, analyzer_class, names
 from media.needs import Needs
 from media.types import AudioChunk, AudioClip, FrameChunk
 from ops.strict_config import OTHER_DEPLOYMENTS, check_serve_config
@@ -104,8 +104,21 @@ def test_an_analyzer_has_its_own_test_file(cls: type[AnyAnalyzer]) -> None:
 @every_analyzer
 def test_what_an_analyzer_comes_after_stands_before_it(cls: type[AnyAnalyzer]) -> None:
     before = names()[: names().index(cls.name)]
-    assert set(cls.after) <= set(before)
-    assert len(set(cls.after)) == len(cls.after)
+    assert set(cls.after) | set(cls.uses) <= set(before)
+    assert len({*cls.after, *cls.uses}) == len(cls.after) + len(cls.uses)
+
+
+@every_analyzer
+def test_an_analyzer_reads_observations_only_of_those_it_comes_after(cls: type[AnyAnalyzer]) -> None:
+    assert set(cls.upstream) <= {*cls.after, *cls.uses}
+    if cls.upstream:
+        own, theirs = cls(cls.Config()).needs(), {name: analyzer_class(name) for name in cls.upstream}
+        for other in theirs.values():
+            needs = other(other.Config()).needs()
+            assert (bool(needs.frames), bool(needs.audio)) == (bool(own.frames), bool(own.audio)), other.name
+            # Spread frames have no chunk in common with others.
+            assert not needs.is_spread, other.name
+            assert not own.is_spread
 
 
 @every_analyzer

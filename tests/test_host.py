@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import analyzers.host
-from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable, Unavailable
+from analyzers.base import AnalysisFailed, Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable, Unavailable
 from analyzers.host import AnalyzerHost, Concluded, Fault, Observed, Refused
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameChunk
@@ -121,4 +121,48 @@ def test_settings_change_needs_and_load_only_what_must_be_loaded(counting: type[
     host.configure({"fps": 1.0, "model": "large"})
     assert counting.loads == 2
     host.configure(None)
-    assert host.describe().config == {"deadline_s": 300.0, "fps": 2.0, "model": "small"}
+    assert host.describe().config == {**_Config().model_dump(), "fps": 2.0, "model": "small"}
+    assert _Config().deadline_s == 300.0
+
+
+def test_a_batch_is_answered_chunk_by_chunk(counting: type[_Counting]) -> None:
+    answers = AnalyzerHost("counting").observe_each([3, 4])
+    assert [a.observations for a in answers if isinstance(a, Observed)] == [[3], [4]]
+
+
+def test_one_bad_chunk_leaves_the_others_of_its_batch_their_observations(
+    counting: type[_Counting], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.CRITICAL, "tiktok_analyzer.analyzers"):
+        first, bad, last = AnalyzerHost("counting").observe_each([3, -1, 4])
+    assert isinstance(bad, Fault)
+    assert isinstance(first, Observed)
+    assert isinstance(last, Observed)
+    assert (first.observations, last.observations) == ([3], [4])
+
+
+def test_what_an_analyzer_says_of_its_failure_is_kept(
+    counting: type[_Counting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "spoil", AnalysisFailed("gpu_out_of_memory", "full", "use a smaller batch", True))
+    answer = AnalyzerHost("counting").observe([1])
+    assert isinstance(answer, Fault)
+    assert (answer.code, answer.reason, answer.remedy) == ("gpu_out_of_memory", "full", "use a smaller batch")
+    assert answer.retry_possible
+
+
+def test_a_computation_that_takes_too_long_is_called_stuck(
+    counting: type[_Counting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = AnalyzerHost("counting", {"stuck_after_s": 10.0})
+    seen: list[float | None] = [host.stuck_for_s()]
+    clock = iter([100.0, 109.0, 112.0])
+    monkeypatch.setattr("analyzers.host.time.monotonic", lambda: next(clock))
+
+    def observe(self: _Counting, chunks: Sequence[Any]) -> list[int]:
+        seen.extend([host.stuck_for_s(), host.stuck_for_s()])
+        return list(chunks)
+
+    monkeypatch.setattr(_Counting, "observe", observe)
+    host.observe([1])
+    assert [*seen, host.stuck_for_s()] == [None, None, 12.0, None]

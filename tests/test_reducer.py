@@ -14,7 +14,7 @@ from media.types import DecodeReport
 from reducer.document import build_document, describe_video
 from reducer.facts import facts_after_decode
 from reducer.quality import disorder, quality_of
-from reducer.sections import Outcome, Tally, starved_outcome
+from reducer.sections import Outcome, Tally, lost_error, starved_outcome
 from schema.document import (
     AudioFacts,
     Performance,
@@ -143,7 +143,7 @@ def test_coverage_is_the_share_of_time_seen() -> None:
     tally = _tally()
     for index in range(4):
         tally.add(index, Observed([index], COST), wall_ms=9.0)
-    tally.fail(8.0, 12.0, "lost")
+    tally.fail(8.0, 12.0, lost_error("replica_lost", "lost"))
     coverage = tally.coverage(10.0)
     assert coverage is not None
     assert (coverage.chunks_observed, coverage.chunks_failed) == (4, 1)
@@ -160,7 +160,7 @@ def test_observations_come_back_in_the_order_of_time() -> None:
 
 def test_an_analyzer_that_saw_nothing_has_failed() -> None:
     tally = _tally()
-    tally.fail(0.0, 10.0, "spoilt")
+    tally.fail(0.0, 10.0, lost_error("replica_lost", "spoilt"))
     outcome = starved_outcome(tally, VIDEO, True)
     assert outcome is not None
     assert (outcome.section.status, outcome.section.result) == ("failed", None)

@@ -27,7 +27,11 @@ class FaultyReplica(AnalyzerReplica):
 
     def __init__(self, name: str, fault: Fault, marker: str, config: dict[str, Any]) -> None:
         super().__init__(name)
-        self._host.configure(config)
+        self._fault, self._marker, self._config = fault, marker, config
+
+    async def reconfigure(self, user_config: dict[str, Any] | None) -> None:
+        await super().reconfigure(self._config)
+        fault, marker = self._fault, self._marker
         analyzer = self._host._ready()
         observe, conclude = analyzer.observe, analyzer.conclude
 
@@ -53,7 +57,9 @@ class FaultyReplica(AnalyzerReplica):
 
 def faulty_app(settings: GraphArgs, faults: dict[str, Fault], marker: Path, configs: dict[str, Any]) -> Application:
     """The real ingress over these analyzers."""
-    deployment = serve.deployment(max_ongoing_requests=MAX_ONGOING, ray_actor_options={"num_cpus": 0.05})(FaultyReplica)
+    deployment = serve.deployment(
+        max_ongoing_requests=MAX_ONGOING, ray_actor_options={"num_cpus": 0.05}, user_config={}
+    )(FaultyReplica)
     handles = {
         name: deployment.options(name=name).bind(name, fault, f"{marker}-{name}", configs.get(name, {}))
         for name, fault in faults.items()
