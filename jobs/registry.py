@@ -42,6 +42,7 @@ class Job:
         return JobStatus(
             id=self.id,
             state=self.state,
+            priority=5,
             created_at=self.created_at,
             video=self.video,
             progress=1.0 if self.state == "done" else done / planned if planned else 0.0,

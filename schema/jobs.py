@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,8 +11,41 @@ from schema.base import Model, UnitScore
 from schema.document import SectionStatus
 from schema.errors import ErrorBody
 
-JobState = Literal["queued", "decoding", "analyzing", "reducing", "done", "failed", "cancelled"]
-"""From left to right; the last three are final."""
+JobState = Literal["queued", "downloading", "decoding", "analyzing", "reducing", "done", "failed", "cancelled"]
+"""From left to right; the last three are final. A job whose worker died goes back to ``queued``."""
+
+FINAL_STATES: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
+
+Priority = Annotated[int, Field(ge=1, le=10)]
+"""10 goes first."""
+
+DEFAULT_PRIORITY = 5
+"""Of a request that names none; mass work takes less."""
+
+SourceKind = Literal["path", "upload", "url"]
+
+
+class JobOptions(Model):
+    """What a client may say about one job beside the video and the analyzers."""
+
+    keep: bool = False
+    """Keeps the job: an uploaded or downloaded source stays after the end, retention passes it over, and a lost
+    connection of the waiting client does not cancel it."""
+    deadline_s: Annotated[float, Field(gt=0.0, le=86_400.0)] | None = None
+    """Wall seconds from acceptance. When they are over, the document is made of what there is and names what is
+    missing; none when left out."""
+    callback_url: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    """Gets a signed POST when the job has ended; its host must be allowed by the configuration."""
+
+
+class JobSource(Model):
+    """Where the video of a job comes from."""
+
+    kind: SourceKind
+    name: str
+    """The client's name for it: the path or URL as sent, or the uploaded file's name."""
+    location: str
+    """An absolute path on the server, or the URL."""
 
 
 class AnalyzerProgress(Model):
@@ -24,16 +57,61 @@ class AnalyzerProgress(Model):
     """Null until its section is concluded."""
 
 
+class StateChange(Model):
+    """A state and when the job got into it."""
+
+    state: JobState
+    at: datetime
+
+
 class JobStatus(Model):
     """One job as its client sees it."""
 
     id: str
     state: JobState
+    priority: Priority
     created_at: datetime
+    started_at: datetime | None = None
+    """When it was first taken up."""
+    ended_at: datetime | None = None
+    changes: tuple[StateChange, ...] = ()
+    """Every state it was in, in order."""
     video: str
     """The client's name for the video."""
     progress: UnitScore
-    """Share of all planned chunk observations and conclusions that is done."""
+    """Share of all planned chunk observations and conclusions that is done. 1 only in ``done``; starts over when
+    the job had to be taken up again."""
+    remaining_s: Annotated[float, Field(ge=0.0)] | None = None
+    """Wall seconds still to go, if the rest goes on at the speed so far; null while there is too little to tell."""
     analyzers: dict[str, AnalyzerProgress]
+    attempts: Annotated[int, Field(ge=0)] = 0
+    """How often a worker has taken it up; more than 1 after a crash."""
+    cancel_requested: bool = False
+    options: JobOptions = JobOptions()
     results_file: str | None = None
     error: ErrorBody | None = None
+
+
+class JobPage(Model):
+    """Answer of ``GET /jobs``: newest first."""
+
+    jobs: tuple[JobStatus, ...]
+    next: int | None = None
+    """``before`` of the next page; null on the last."""
+
+
+EventKind = Literal["state", "section"]
+"""What is written down for good. Progress is a snapshot of the job and no event of the store."""
+
+
+class JobEvent(Model):
+    """One line of a job's log."""
+
+    number: Annotated[int, Field(ge=1)]
+    """Counts up within the job, without gaps."""
+    kind: EventKind
+    at: datetime
+    data: dict[str, Any] | None
+    """``state``: ``{"state": ..., "attempt": ...}``. ``section``: the section; null once the document holds it."""
+    analyzer: str | None = None
+    """Of a ``section``."""

