@@ -160,6 +160,10 @@ class Provenance(Model):
     cpu_ms: Annotated[float, Field(ge=0.0)] = 0.0
     """Processor time of the threads that ran it."""
     coverage: Coverage | None = None
+    from_cache: bool = False
+    """The section was computed for an earlier request; times and coverage are those of that one."""
+    computed_at: datetime | None = None
+    """When a section from the cache was computed; null for one of this request."""
 
 
 class TimelineItem(TimedSpan):
@@ -235,11 +239,13 @@ class Performance(Model):
     stages_ms: dict[str, float] = {}
     """Wall milliseconds of acquire, probe, audio, decode, analyse, reduce; they overlap."""
     analyzers_ms: dict[str, float] = {}
-    """Wall milliseconds inside each analyzer."""
+    """Wall milliseconds inside each analyzer; 0 for a section from the cache."""
     first_observation_ms: float | None = None
     """From admission to the first observation of any analyzer."""
     video_decodes: Annotated[int, Field(ge=0)] = 0
-    """How often this request's pictures were decoded: 1, or 0 where there are none."""
+    """How often this request's pictures were decoded: 1, or 0 where there are none or nobody needed them."""
+    sections_from_cache: Annotated[int, Field(ge=0)] = 0
+    """Sections that an earlier request had computed."""
     object_store_bytes: Annotated[int, Field(ge=0)] = 0
     """Bytes of pictures and sound put into the object store."""
     decoder: str | None = None

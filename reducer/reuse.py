@@ -1,0 +1,157 @@
+"""Which sections of earlier analyses may stand in a new document. Pure: keys and decisions, no files.
+
+A section depends on the bytes of the video, on the decoder, on the analyzer's version, loaded models, device and
+settings, and on the sections that its ``conclude`` reads, which depend on the same things of theirs. All of that is in
+its key, so whatever changes, changes the keys of what it touches and no others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from analyzers.base import AnalyzerConfig
+from analyzers.catalogue import analyzer_class
+from analyzers.host import Description
+from reducer.sections import Outcome
+from schema.document import VideoFacts
+from schema.stored import STORED_STATUSES, StoredSection
+
+KEY_FORMAT = 1
+"""Part of every key. Raised when decoding, the facts or the form of a stored section change for all analyzers."""
+
+HARMLESS_SETTINGS = frozenset(AnalyzerConfig.model_fields)
+"""Settings that every analyzer has: how long it may take, how many chunks go together. None changes a result."""
+
+
+def section_keys(
+    sha256: str, decoder: str, run: Iterable[str], descriptions: Mapping[str, Description]
+) -> dict[str, str]:
+    """The key of each analyzer's section in this run.
+
+    Args:
+        sha256: Of the video's bytes.
+        decoder: That decodes the pictures.
+        run: All analyzers of the run, in document order.
+        descriptions: Of those that answered. One that did not has no key, and neither has what reads it.
+    """
+    names = tuple(run)
+    keys: dict[str, str] = {}
+    for name in names:
+        in_run = {other: keys.get(other) for other in _reads(name) if other in names}
+        if name not in descriptions or None in in_run.values():
+            continue
+        description = descriptions[name]
+        parts = {
+            "format": KEY_FORMAT,
+            "video": sha256,
+            "decoder": decoder if description.needs.frames else None,
+            "analyzer": name,
+            "version": description.version,
+            "state": f"{description.state} {description.code}".strip(),
+            "models": description.models,
+            "device": description.device.partition(":")[0],
+            "config": {k: v for k, v in description.config.items() if k not in HARMLESS_SETTINGS},
+            "reads": in_run,
+        }
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        keys[name] = hashlib.sha256(text.encode()).hexdigest()
+    return keys
+
+
+def usable(found: Mapping[str, StoredSection]) -> dict[str, StoredSection]:
+    """Those of the found sections that agree on the video's length, where decoding has established it.
+
+    A section of the sound alone was concluded under the declared length. Where the pictures end elsewhere, its spans
+    may lie outside the video.
+    """
+    facts = decoded_facts(found)
+    if facts is None:
+        return dict(found)
+    return {name: stored for name, stored in found.items() if stored.video.duration_s == facts.duration_s}
+
+
+def decoded_facts(found: Mapping[str, StoredSection]) -> VideoFacts | None:
+    """The facts after decoding, when some section was concluded under them."""
+    return next((s.video for s in found.values() if s.video.frames_decoded is not None), None)
+
+
+def observed_again(missing: Iterable[str], run: Iterable[str]) -> set[str]:
+    """Analyzers that must run though their section is known: those whose observations a missing one reads.
+
+    Args:
+        missing: Analyzers without a known section.
+        run: All of this run.
+    """
+    todo, seen = list(missing), set(missing)
+    allowed = set(run)
+    again: set[str] = set()
+    while todo:
+        for other in analyzer_class(todo.pop()).upstream:
+            if other in allowed and other not in seen:
+                seen.add(other)
+                again.add(other)
+                todo.append(other)
+    return again
+
+
+def recalled_outcome(stored: StoredSection, requested: bool) -> Outcome:
+    """The outcome for a new document; its provenance says where it came from.
+
+    Raises:
+        pydantic.ValidationError: The result does not fit the analyzer's model.
+    """
+    section = stored.section
+    provenance = section.provenance.model_copy(update={"from_cache": True, "computed_at": stored.computed_at})
+    result = section.result
+    return Outcome(
+        section.model_copy(update={"requested": requested, "provenance": provenance}),
+        stored.timeline,
+        analyzer_class(section.analyzer).Result.model_validate(result) if result is not None else None,
+    )
+
+
+def storable(
+    outcomes: Mapping[str, Outcome],
+    descriptions: Mapping[str, Description],
+    keys: Mapping[str, str],
+    video: VideoFacts,
+    now: datetime,
+) -> dict[str, StoredSection]:
+    """By key, what of this run another one may use.
+
+    Left out are sections that came from the cache, that did not come out whole, and that read one which did not; and
+    all of a video whose decoding met an error: it may have been the time limit of a busy machine.
+
+    Args:
+        outcomes: Of the run.
+        descriptions: Of its analyzers.
+        keys: Of its sections.
+        video: The facts under which they were concluded.
+        now: With time zone.
+    """
+    kept: dict[str, StoredSection] = {}
+    if video.decode_error:
+        return kept
+    for name, key in keys.items():
+        outcome = outcomes.get(name)
+        if outcome is None or outcome.section.status not in STORED_STATUSES or outcome.section.provenance.from_cache:
+            continue
+        if all(_whole(other, outcomes, descriptions) for other in _reads(name) if other in descriptions):
+            kept[key] = StoredSection(section=outcome.section, timeline=outcome.timeline, video=video, computed_at=now)
+    return kept
+
+
+def _whole(name: str, outcomes: Mapping[str, Outcome], descriptions: Mapping[str, Description]) -> bool:
+    """Whether the section is the one its key promises; a missing model is part of the key."""
+    outcome = outcomes.get(name)
+    if outcome is None:
+        return False
+    return outcome.section.status in STORED_STATUSES or descriptions[name].state == "unavailable"
+
+
+def _reads(name: str) -> tuple[str, ...]:
+    cls = analyzer_class(name)
+    return (*cls.after, *cls.uses)
