@@ -23,13 +23,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.audio_analysis import AudioAnalysisResult
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
 from analyzers.cut_analysis import CutAnalysisResult
+from analyzers.results.audio_analysis import AudioAnalysisResult
 from analyzers.results.curve import SoundPlace
+from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.signal import foreground, spectrum
 from analyzers.signal.foreground import ForegroundSettings, Shape
-from analyzers.speech_flow import SpeechFlowResult
 from media.needs import AudioNeed, Needs
 from media.types import AudioChunk, Float32Array
 from schema.base import Finite, Seconds, TimedSpan, UnitScore

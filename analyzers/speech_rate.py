@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable, Unavailable
-from analyzers.speech_flow import SpeechFlowResult
+from analyzers.results.speech_flow import SpeechFlowResult
 from media.needs import Needs
 from media.types import AudioChunk
 from schema.base import Model, Seconds, TimedSpan, UnitScore

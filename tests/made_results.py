@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from analyzers.audio_analysis import AudioAnalysisResult
 from analyzers.camera_analysis import CameraResult, CameraSpan, MotionPoint
 from analyzers.cut_analysis import CutAnalysisResult, Shot
+from analyzers.results.audio_analysis import AudioAnalysisResult
 from analyzers.results.curve import Curve
+from analyzers.results.speech_flow import Emphasis, Follows, Pause, Speech, SpeechFlowResult, Syllable
 from analyzers.results.text_overlay import TextOverlay
 from analyzers.signal.camera_path import Kind
-from analyzers.speech_flow import Emphasis, Follows, Pause, Speech, SpeechFlowResult, Syllable
 from analyzers.text_overlay import TextOverlayResult
 from schema.base import Model
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzers.audio_analysis import AudioAnalysis, AudioAnalysisResult
+from analyzers.audio_analysis import AudioAnalysis
 from analyzers.base import Context, NotApplicable
+from analyzers.results.audio_analysis import AudioAnalysisResult
 from analyzers.signal import filterbanks, loudness, rhythm, spectrum, tonality
 from media.decode import decode_audio
 from media.limits import MediaLimits

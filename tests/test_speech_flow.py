@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from analyzers.base import Context, NotApplicable
+from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.signal.prominence import local_highs, norm_of, pitch_change, regularity
 from analyzers.signal.prosody import HOP_S, Nucleus, intensity_db, pitch_track
 from analyzers.signal.speech import (
@@ -19,7 +20,7 @@ from analyzers.signal.speech import (
     hysteresis,
     speech_spans,
 )
-from analyzers.speech_flow import SpeechFlowConfig, SpeechFlowResult
+from analyzers.speech_flow import SpeechFlowConfig
 from media.types import AudioChunk, AudioClip
 from schema.document import VideoFacts
 from tests.made_speech import RATE_HZ, Syllable, speech

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analyzers.audio_analysis import AudioAnalysisResult
 from analyzers.base import Context
 from analyzers.camera_analysis import CameraResult
 from analyzers.cut_analysis import CutAnalysisResult
+from analyzers.results.audio_analysis import AudioAnalysisResult
+from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.signal.pacing import Span
-from analyzers.speech_flow import SpeechFlowResult
 from analyzers.speech_rate import SpeechRateResult
 from analyzers.text_overlay import TextOverlayResult
 from media.types import Float64Array
