@@ -41,7 +41,7 @@ class PostgresJobStore(SqlJobStore):
         self._url, self._clock = url, clock
         self._idle: list[Any] = []
         self._lock = threading.Lock()
-        self._migrate()
+        self._open()
 
     def close(self) -> None:
         """Closes the connections that are not in use."""

@@ -76,12 +76,19 @@ class SqlJobStore(JobStore):
     def _alone(self, session: Session) -> None:
         """Waits until no other transaction that called this is under way."""
 
-    def _migrate(self) -> None:
-        """Brings the tables to this version.
+    def _open(self) -> None:
+        """Brings the tables to this version; leaves no connection where that fails.
 
         Raises:
             StoreUnavailable: They are of a newer version of this software.
         """
+        try:
+            self._migrate()
+        except StoreUnavailable:
+            self.close()
+            raise
+
+    def _migrate(self) -> None:
         with self._writing() as session:
             self._alone(session)
             session.run(

@@ -57,7 +57,7 @@ class SqliteJobStore(SqlJobStore):
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._migrate()
+        self._open()
 
     def close(self) -> None:
         """Closes the connections that are not in use."""
