@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.tiny_weights import tiny_weights as tiny_weights
+
 WATCHED_LOGGERS = ("", "ray", "ray.serve")
 """The root logger, and those that do not pass their records on to it."""
 

@@ -12,14 +12,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-EVERYTHING = ("analyzers", "cli", "deployments", "graph", "jobs", "media", "ops", "reducer", "schema")
+EVERYTHING = ("analyzers", "cli", "deployments", "graph", "jobs", "media", "ops", "reducer", "schema", "weights")
 MEDIA_VALUES = ("media.needs", "media.types")
 """The part of media that is values only: no decoding, nothing heavy."""
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "schema": ("schema",),
     "media": ("media", "schema"),
-    "analyzers": ("analyzers", "schema", *MEDIA_VALUES),
+    # Finding weights is light; fetching them is for ops and the command line.
+    "analyzers": ("analyzers", "schema", "weights.manifest", "weights.pin", "weights.store", *MEDIA_VALUES),
+    "weights": ("weights", "analyzers.base", "analyzers.runtime", "schema"),
     # Pure: from sections to a document.
     "reducer": ("reducer", "analyzers", "schema", *MEDIA_VALUES),
     "jobs": ("jobs", "schema"),

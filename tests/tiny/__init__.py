@@ -1,0 +1,21 @@
+"""Tiny checkpoints of the real architectures and file formats: random weights, for tests only.
+
+One maker per pin: a function of a folder that writes the pin's files into it. They are named by text, so that looking
+at this table imports no model library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+MAKERS: dict[str, str] = {}
+"""Pin name to ``module:function``."""
+
+
+def maker(name: str) -> Callable[[Path], None]:
+    """The function that writes a tiny checkpoint of this pin into a folder."""
+    module, _, function = MAKERS[name].partition(":")
+    found: Callable[[Path], None] = getattr(import_module(module), function)
+    return found
