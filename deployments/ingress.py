@@ -28,7 +28,9 @@ from deployments.ingress_answers import analysis_response, analyzer_rows, analyz
 from deployments.ingress_errors import error_responses, install_error_handlers
 from deployments.ingress_upload import Upload, receive_upload
 from deployments.pipeline import AnalysisRun, describe_all
+from deployments.reuse import SectionReuse
 from deployments.settings import GraphArgs
+from jobs.cache import SectionCache
 from jobs.registry import Job, JobRegistry
 from jobs.results import ResultStore
 from media.probe import probe
@@ -130,6 +132,7 @@ class Ingress:
         self._handles = handles
         self._results = ResultStore(settings.data_path)
         self._jobs = JobRegistry(settings.max_concurrent_videos)
+        self._cache = SectionCache(settings.data_path, settings.cache) if settings.cache.enabled else None
         self._work: set[asyncio.Task[AnalyzeResponse]] = set()
         for root in settings.root_paths:
             root.mkdir(parents=True, exist_ok=True)
@@ -267,13 +270,17 @@ class Ingress:
     ) -> AnalyzeResponse:
         acquired_s = time.perf_counter()
         async with self._outcome_of(job, upload):
-            facts = await asyncio.to_thread(probe, path, self._settings.limits)
-            probed_s = time.perf_counter()
-            run = AnalysisRun(job, path, facts, requested, self._handles, self._settings)
             name = upload.name if upload else path.name
             source = asyncio.create_task(asyncio.to_thread(_source_facts, kind, name, path))
-            stages_ms = {"acquire": 1000.0 * (acquired_s - admitted_s), "probe": 1000.0 * (probed_s - acquired_s)}
-            document = await run.run(source, stages_ms)
+            try:
+                facts = await asyncio.to_thread(probe, path, self._settings.limits)
+                probed_s = time.perf_counter()
+                reuse = SectionReuse(self._cache, self._settings.decoder)
+                run = AnalysisRun(job, path, facts, requested, self._handles, self._settings, reuse)
+                stages_ms = {"acquire": 1000.0 * (acquired_s - admitted_s), "probe": 1000.0 * (probed_s - acquired_s)}
+                document = await run.run(source, stages_ms)
+            finally:
+                source.cancel()
             results_file = await asyncio.to_thread(self._results.write, document)
             job.results_file = str(results_file)
             logger.info("%s: %s in %.2f s", job.id, document.status, document.performance.processing_time)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from analyzers.catalogue import analyzer_class, closure
 from analyzers.host import Concluded, Description, Fault, Observed, Refused
 from deployments.calls import Failure, call, one_line
 from deployments.decode import start_audio_decode, start_video_decode
+from deployments.reuse import Recalled, SectionReuse
 from deployments.settings import GraphArgs
 from deployments.window import ByteWindow
 from jobs.registry import Job
@@ -27,6 +28,7 @@ from media.plan import DecodePlan, plan_decode, scaled_size
 from media.types import ChunkHeader, DecodeReport
 from reducer.document import build_document
 from reducer.facts import facts_after_decode
+from reducer.reuse import recalled_outcome
 from reducer.sections import (
     Outcome,
     Tally,
@@ -38,6 +40,7 @@ from reducer.sections import (
     lost_error,
     not_run_outcome,
     progress_of,
+    spent_ms,
     starved_outcome,
 )
 from schema.document import AnalysisDocument, Performance, SectionError, SourceFacts, VideoFacts
@@ -74,12 +77,21 @@ class AnalysisRun:
         requested: Analyzers asked for; what they come after is run too.
         handles: Of the deployed analyzers.
         settings: Of the application.
+        reuse: What this request takes from the section cache.
     """
 
     def __init__(
-        self, job: Job, path: Path, facts: VideoFacts, requested: tuple[str, ...], handles: Handles, settings: GraphArgs
+        self,
+        job: Job,
+        path: Path,
+        facts: VideoFacts,
+        requested: tuple[str, ...],
+        handles: Handles,
+        settings: GraphArgs,
+        reuse: SectionReuse,
     ) -> None:
         self._job, self._path, self._facts, self._settings, self._handles = job, path, facts, settings, handles
+        self._reuse, self._known = reuse, Recalled()
         self._requested = frozenset(requested)
         self._names = closure(requested, handles)
         self._started_s = time.perf_counter()
@@ -95,11 +107,11 @@ class AnalysisRun:
         self._stages_ms: dict[str, float] = {}
         self._first_observation_ms: float | None = None
 
-    async def run(self, source: Awaitable[SourceFacts], stages_ms: Mapping[str, float]) -> AnalysisDocument:
+    async def run(self, source: asyncio.Future[SourceFacts], stages_ms: Mapping[str, float]) -> AnalysisDocument:
         """Analyses the video.
 
         Args:
-            source: Facts about the bytes; hashed beside the work.
+            source: Facts about the bytes; hashed beside the probe, and beside the work where the cache is empty.
             stages_ms: Time spent before this.
 
         Raises:
@@ -107,12 +119,14 @@ class AnalysisRun:
         """
         self._stages_ms.update(stages_ms)
         self._started_s -= sum(stages_ms.values()) / 1000.0
-        plan = await self._prepare()
+        plan = await self._prepare(source)
         self._job.progress_of = self._progress
         self._job.state = "decoding" if plan.renditions else "analyzing"
         feeds = [asyncio.create_task(self._feed_audio(plan)), asyncio.create_task(self._feed_frames(plan))]
         sections = {
-            name: asyncio.create_task(self._conclude_in_turn(name))
+            name: asyncio.create_task(
+                self._confirm_in_turn(name) if name in self._known.unsure else self._conclude_in_turn(name)
+            )
             for name in self._tallies
             if name not in self._outcomes
         }
@@ -125,14 +139,16 @@ class AnalysisRun:
             await _end(*feeds, *sections.values(), *(t for tasks in self._observing.values() for t in tasks))
         self._stages_ms["analyse"] = 1000.0 * self._elapsed_s()
         self._job.state = "reducing"
-        return self._document(await source)
+        document = self._document(await source)
+        await self._remember(document)
+        return document
 
     async def _all(self, feeds: list[asyncio.Task[None]], sections: Mapping[str, asyncio.Task[None]]) -> None:
         await asyncio.gather(*feeds)
         self._job.state = "analyzing"
         await asyncio.gather(*sections.values())
 
-    async def _prepare(self) -> DecodePlan:
+    async def _prepare(self, source: asyncio.Future[SourceFacts]) -> DecodePlan:
         described = await describe_all(self._handles, self._names, self._settings.describe_timeout_s)
         for name, answer in described.items():
             if isinstance(answer, Failure):
@@ -142,23 +158,42 @@ class AnalysisRun:
             self._observing[name] = set()
             if outcome := not_run_outcome(self._tallies[name], self._facts, name in self._requested):
                 self._outcomes[name] = outcome
-        needs = {n: t.description.needs for n, t in self._tallies.items() if n not in self._outcomes}
+        if await asyncio.to_thread(self._reuse.may_know):
+            await self._recall((await source).sha256)
+        settled = {*self._outcomes, *self._known.unsure}
+        needs = {n: t.description.needs for n, t in self._tallies.items() if n not in settled}
         plan = plan_decode(needs, self._facts, self._settings.chunk_s)
         for name in plan.routes:
             self._tallies[name].planned = plan.chunks_for(name)
         return plan
 
+    async def _recall(self, sha256: str) -> None:
+        described = {name: tally.description for name, tally in self._tallies.items()}
+        args = (sha256, self._names, self._requested, described, tuple(self._outcomes))
+        self._known = await asyncio.to_thread(self._reuse.recall, *args)
+        self._outcomes.update(self._known.outcomes)
+
+    async def _remember(self, document: AnalysisDocument) -> None:
+        """Stores the sections of analyzers whose settings were not changed in the middle of the work."""
+        now = await describe_all(self._handles, self._names, self._settings.describe_timeout_s)
+        same = {n: t.description for n, t in self._tallies.items() if now[n] == t.description}
+        args = (document.source.sha256, self._names, same, self._outcomes, document.video)
+        await asyncio.to_thread(self._reuse.remember, *args)
+
     async def _feed_audio(self, plan: DecodePlan) -> None:
+        self._hear(plan)
+        self._input_over["audio"].set()
+
+    def _hear(self, plan: DecodePlan) -> None:
         """Starts the sound's short decode and hands its references on at once; the replicas wait for the bytes."""
         if plan.audio:
             refs = start_audio_decode(self._path, plan, self._facts, self._settings)
             end_s = self._facts.duration_s
-            self._audio_bytes = sum(round(end_s * need.rate_hz) * need.channels * 4 for need in plan.audio)
+            self._audio_bytes += sum(round(end_s * need.rate_hz) * need.channels * 4 for need in plan.audio)
             for name, route in plan.routes.items():
                 if route.audio:
                     args = [refs[i] for i in route.audio]
                     self._start(name, 0, self._observe(name, 0, (0.0, end_s), "observe_audio", args))
-        self._input_over["audio"].set()
 
     async def _feed_frames(self, plan: DecodePlan) -> None:
         """Takes chunk after chunk from the decoder and hands each to the analyzers that need it."""
@@ -175,6 +210,8 @@ class AnalysisRun:
             self._stages_ms["decode"] = 1000.0 * (time.perf_counter() - started_s)
             if self._report:
                 self._facts = facts_after_decode(self._facts, self._report)
+        elif self._known.facts:
+            self._facts = self._known.facts
         self._input_over["frames"].set()
 
     async def _take_all(self, stream: Any, plan: DecodePlan) -> None:
@@ -229,6 +266,18 @@ class AnalysisRun:
             await asyncio.wait([self._by_chunk[other, index] for other in read])
         seen = {other: self._tallies[other].observations for other in read}
         return {other: observations[index] for other, observations in seen.items() if index in observations}
+
+    async def _confirm_in_turn(self, name: str) -> None:
+        """Takes a section of the sound from the cache if the pictures end where it was told; else it is made anew."""
+        await self._input_over["frames"].wait()
+        stored = self._known.unsure[name]
+        if stored.video.duration_s == self._facts.duration_s:
+            self._outcomes[name] = recalled_outcome(stored, name in self._requested)
+            return
+        plan = plan_decode({name: self._tallies[name].description.needs}, self._facts, self._settings.chunk_s)
+        self._tallies[name].planned = plan.chunks_for(name)
+        self._hear(plan)
+        await self._conclude_in_turn(name)
 
     async def _conclude_in_turn(self, name: str) -> None:
         """Waits for the analyzer's observations and for those it comes after, then concludes its section."""
@@ -328,9 +377,10 @@ class AnalysisRun:
             processing_time=elapsed_s,
             realtime_factor=elapsed_s / duration_s if duration_s > 0.0 else 0.0,
             stages_ms={stage: round(ms, 3) for stage, ms in self._stages_ms.items()},
-            analyzers_ms={name: o.section.provenance.run_ms for name, o in ordered.items()},
+            analyzers_ms=spent_ms(ordered),
             first_observation_ms=self._first_observation_ms,
             video_decodes=report.video_decodes if report else 0,
+            sections_from_cache=sum(o.section.provenance.from_cache for o in ordered.values()),
             object_store_bytes=self._audio_bytes + (report.bytes_out if report else 0),
             decoder=report.decoder if report else None,
         )

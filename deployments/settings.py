@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from analyzers.runtime import LicencePolicy, Runtime
+from jobs.cache import CacheSettings
 from media.limits import MediaLimits
 from schema.base import Model
 
@@ -52,6 +53,8 @@ class GraphArgs(Model):
     """Wall seconds to wait for an analyzer's declaration before its section is failed: a living replica takes 3 ms."""
     limits: MediaLimits = MediaLimits()
     """Bounds on files."""
+    cache: CacheSettings = CacheSettings()
+    """Sections of earlier requests."""
 
     def resolve(self, path: str) -> Path:
         """``path`` as an absolute path; relative ones start at the project's root."""

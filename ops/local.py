@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from analyzers.catalogue import analyzer_class, closure, names
 from analyzers.host import AnalyzerHost, Fault
+from deployments.reuse import Recalled, SectionReuse
 from deployments.settings import GraphArgs
+from jobs.cache import SectionCache
 from jobs.results import new_id
 from media.decode import DecodeItem, decode_audio, decode_video
 from media.plan import DecodePlan, plan_decode
@@ -19,6 +21,7 @@ from media.source import sha256_of
 from media.types import AudioChunk, ChunkHeader, DecodeReport, FrameBatch, FrameChunk
 from reducer.document import build_document
 from reducer.facts import facts_after_decode
+from reducer.reuse import recalled_outcome
 from reducer.sections import (
     Outcome,
     Tally,
@@ -28,6 +31,7 @@ from reducer.sections import (
     fault_error,
     not_run_outcome,
     progress_of,
+    spent_ms,
     starved_outcome,
 )
 from schema.document import AnalysisDocument, Performance, SourceFacts
@@ -42,16 +46,26 @@ class LocalRunner:
     Args:
         settings: Of the application; the parts about replicas have no meaning here.
         configs: Settings per analyzer, as ``user_config`` in the yaml.
+        cache: Sections of earlier analyses; every analysis is computed when left out.
     """
 
-    def __init__(self, settings: GraphArgs, configs: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        settings: GraphArgs,
+        configs: Mapping[str, Mapping[str, Any]] | None = None,
+        cache: SectionCache | None = None,
+    ) -> None:
+        self._settings, self._cache = settings, cache
         active = names() if settings.analyzers is None else settings.analyzers
         runtime = settings.runtime
         self._hosts = {name: AnalyzerHost(name, (configs or {}).get(name), runtime) for name in active}
 
     def analyze(
-        self, path: Path, requested: Iterable[str] | None = None, on_progress: OnProgress | None = None
+        self,
+        path: Path,
+        requested: Iterable[str] | None = None,
+        on_progress: OnProgress | None = None,
+        fresh: bool = False,
     ) -> AnalysisDocument:
         """The document of one video.
 
@@ -59,6 +73,7 @@ class LocalRunner:
             path: The file.
             requested: Analyzers; all when left out. What they come after is run too.
             on_progress: Called after each chunk with the progress of all analyzers.
+            fresh: Computes all of it, also what the cache holds.
 
         Raises:
             AnalyzerSystemError: As over HTTP: no video, too long, unknown analyzer, ...
@@ -66,36 +81,45 @@ class LocalRunner:
         created_at, started_s = datetime.now(timezone.utc), time.perf_counter()
         wanted = tuple(self._hosts) if requested is None else tuple(requested)
         order = closure(wanted, self._hosts)
-        facts = probe(path, self._settings.limits)
+        facts, sha256 = probe(path, self._settings.limits), sha256_of(path)
+        reuse = SectionReuse(self._cache, self._settings.decoder, fresh=fresh)
         run = _LocalRun({name: self._hosts[name] for name in order}, frozenset(wanted), on_progress)
-        plan = run.plan(facts, self._settings.chunk_s)
-        bytes_out = 0
-        if plan.audio:
-            clips = decode_audio(path, plan, facts, self._settings.limits)
-            bytes_out += sum(clip.samples.nbytes for clip in clips)
-            run.observe_audio(plan, AudioChunk(tuple(clips)))
+        plan = run.plan(facts, self._settings.chunk_s, run.recall(reuse, sha256, facts))
+        bytes_out = self._hear(run, path, plan, facts)
         report: DecodeReport | None = None
         if plan.renditions:
             report = run.observe_frames(plan, self._decode(path, plan, facts))
-            facts = facts_after_decode(facts, report)
             bytes_out += report.bytes_out
-        outcomes = run.conclude(facts)
+        final = facts_after_decode(facts, report) if report else run.known.facts or facts
+        again = run.plan(facts, self._settings.chunk_s, run.confirm(final))
+        bytes_out += self._hear(run, path, again, facts)
+        outcomes = run.conclude(final)
+        run.remember(reuse, sha256, final)
         elapsed_s = time.perf_counter() - started_s
         return build_document(
             id=new_id(),
             created_at=created_at,
-            source=SourceFacts(kind="path", name=path.name, sha256=sha256_of(path), size_bytes=path.stat().st_size),
-            video=facts,
+            source=SourceFacts(kind="path", name=path.name, sha256=sha256, size_bytes=path.stat().st_size),
+            video=final,
             outcomes=outcomes,
             performance=Performance(
                 processing_time=elapsed_s,
-                realtime_factor=elapsed_s / facts.duration_s if facts.duration_s > 0.0 else 0.0,
-                analyzers_ms={name: o.section.provenance.run_ms for name, o in outcomes.items()},
+                realtime_factor=elapsed_s / final.duration_s if final.duration_s > 0.0 else 0.0,
+                analyzers_ms=spent_ms(outcomes),
                 video_decodes=report.video_decodes if report else 0,
+                sections_from_cache=sum(o.section.provenance.from_cache for o in outcomes.values()),
                 object_store_bytes=bytes_out,
                 decoder=report.decoder if report else None,
             ),
         )
+
+    def _hear(self, run: _LocalRun, path: Path, plan: DecodePlan, facts: Any) -> int:
+        """Decodes the plan's sound and has it observed; gives its bytes."""
+        if not plan.audio:
+            return 0
+        clips = decode_audio(path, plan, facts, self._settings.limits)
+        run.observe_audio(plan, AudioChunk(tuple(clips)))
+        return sum(clip.samples.nbytes for clip in clips)
 
     def _decode(self, path: Path, plan: DecodePlan, facts: Any) -> Iterator[DecodeItem]:
         return decode_video(
@@ -116,14 +140,32 @@ class _LocalRun:
     ) -> None:
         self._hosts, self._requested, self._on_progress = hosts, requested, on_progress
         self._tallies = {name: Tally(host.describe()) for name, host in hosts.items()}
+        self._described = {name: tally.description for name, tally in self._tallies.items()}
         self._outcomes: dict[str, Outcome] = {}
+        self.known = Recalled()
 
-    def plan(self, facts: Any, chunk_s: float) -> DecodePlan:
+    def recall(self, reuse: SectionReuse, sha256: str, facts: Any) -> list[str]:
+        """Takes what the cache holds; gives the names of those that must observe."""
         for name, tally in self._tallies.items():
             if outcome := not_run_outcome(tally, facts, name in self._requested):
                 self._outcomes[name] = outcome
-        needs = {n: t.description.needs for n, t in self._tallies.items() if n not in self._outcomes}
-        plan = plan_decode(needs, facts, chunk_s)
+        run, settled = tuple(self._hosts), tuple(self._outcomes)
+        self.known = reuse.recall(sha256, run, self._requested, self._described, settled)
+        self._outcomes.update(self.known.outcomes)
+        return [name for name in run if name not in self._outcomes and name not in self.known.unsure]
+
+    def confirm(self, facts: Any) -> list[str]:
+        """Takes what was unsure and holds under the final facts; gives the names of the others."""
+        for name, stored in self.known.unsure.items():
+            if stored.video.duration_s == facts.duration_s:
+                self._outcomes[name] = recalled_outcome(stored, name in self._requested)
+        return [name for name in self.known.unsure if name not in self._outcomes]
+
+    def remember(self, reuse: SectionReuse, sha256: str, facts: Any) -> None:
+        reuse.remember(sha256, tuple(self._hosts), self._described, self._outcomes, facts)
+
+    def plan(self, facts: Any, chunk_s: float, observers: Sequence[str]) -> DecodePlan:
+        plan = plan_decode({name: self._described[name].needs for name in observers}, facts, chunk_s)
         for name in plan.routes:
             self._tallies[name].planned = plan.chunks_for(name)
         return plan

@@ -91,6 +91,12 @@ class Outcome:
     result: AnalyzerResult | None = None
 
 
+def spent_ms(outcomes: Mapping[str, Outcome]) -> dict[str, float]:
+    """Wall milliseconds of this request inside each analyzer: none for a section from the cache."""
+    made = {name: outcome.section.provenance for name, outcome in outcomes.items()}
+    return {name: 0.0 if provenance.from_cache else provenance.run_ms for name, provenance in made.items()}
+
+
 def progress_of(tallies: Mapping[str, Tally], outcomes: Mapping[str, Outcome]) -> dict[str, AnalyzerProgress]:
     """How far each analyzer is; more chunks than planned raise the plan."""
     return {
