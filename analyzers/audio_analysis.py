@@ -2,7 +2,8 @@
 
 Method
     * tempo and beats: a comb over the autocorrelation of an onset envelope, beats by dynamic programming
-      (``analyzers/signal/rhythm.py``); no tempo unless the pulse is clearer than noise and speech ever give;
+      (``analyzers/signal/rhythm.py``), where the pulse is clearer than noise and speech ever give; else, where there
+      is music and nobody speaks, the grid that its notes lie on (``analyzers/signal/note_tempo.py``), without beats;
     * key: Krumhansl and Schmuckler's algorithm on chroma (``analyzers/signal/tonality.py``), only where there is music;
     * loudness: ITU-R BS.1770-5 and EBU R 128 (``analyzers/signal/loudness.py``); one channel is measured as the two
       loudspeakers that it is heard from;
@@ -14,6 +15,8 @@ Method
 What it is not good at
     * tempo is the octave that a listener would most likely tap; half and double are in ``tempo_candidates``. Drum
       patterns slower than 80 or faster than 165 bpm often come out at double or half;
+    * a tempo from notes alone is an estimate: of made melodies 78 % are right, 19 % half or double, 3 % wrong, and one
+      in free time gets a tempo too; ``basis`` says which it is;
     * music under a voice: as loud as the voice it is found nearly always (strings, dance, drums) or a third of the time
       (jazz), 6 dB softer for 60 % of the time or not at all, 18 dB softer never;
     * who counts aloud for more than 8 s has a tempo; bird song with several harmonics may be music;
@@ -48,6 +51,8 @@ from analyzers.results.audio_analysis import (
 from analyzers.results.curve import SoundPlace
 from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.signal import loudness, music, rhythm, spectrum, tonality
+from analyzers.signal.note_tempo import find_note_tempo
+from analyzers.signal.settings import picked
 from analyzers.signal.sound import SoundObservation, measured_sound
 from analyzers.signal.spectrum import SLOW_HOP_S
 from analyzers.signal.speech import RATE_HZ as SPEECH_RATE_HZ
@@ -77,6 +82,11 @@ class AudioAnalysisConfig(AnalyzerConfig):
     """Shorter sound gets no tempo: it holds fewer than four beats at the slowest. Higher gives fewer, surer tempos."""
     min_beats: Annotated[int, Field(ge=3, le=100)] = 4
     """Fewer beats are no tempo."""
+    min_notes: Annotated[int, Field(ge=4, le=1_000)] = 8
+    """Without a clear beat, fewer notes give no tempo: two bars of quarters. Not yet tuned."""
+    min_notes_per_s: Annotated[float, Field(ge=0.1, le=20.0)] = 1.0
+    """Compared with the notes a second of music without a clear beat. Melodies have 2.6 to 4, a whale's song 0.2.
+    Higher gives fewer, surer tempos."""
     min_key_correlation: Annotated[float, Field(gt=0.0, le=1.0)] = 0.65
     """Compared with the best key's correlation. Music with harmony has 0.75 to 0.95 (shared clips, made cadences), a
     drum and bass loop 0.5, one tone alone 0.6. Higher leaves more keys undetermined."""
@@ -117,20 +127,14 @@ class AudioAnalysisConfig(AnalyzerConfig):
 
     def music_settings(self) -> music.MusicSettings:
         """Those that decide where there is music."""
-        return music.MusicSettings(
-            min_chord_share=self.min_chord_share,
-            window_s=self.music_window_s,
-            min_held_s=self.min_held_s,
-            max_rest_s=self.max_rest_s,
-            speech_break_s=self.speech_break_s,
-        )
+        return picked(music.MusicSettings, self)
 
 
 class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation | None", AudioAnalysisResult]):
     """Tempo, beats, key, loudness, pitch, spectrum, and where there is music, speech or silence."""
 
     name = "audio_analysis"
-    version = "1"
+    version = "2"
     title = "Tempo, beats, key, loudness, pitch, spectrum; music, speech and silence"
     Config = AudioAnalysisConfig
     Result = AudioAnalysisResult
@@ -156,6 +160,7 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         if sound is not None:
             rhythm.find_pulse(sound.onsets)
             rhythm.find_beats(sound.onsets, 120.0)
+            find_note_tempo(sound.onsets.notes)
 
     def observe(self, chunks: Sequence[AudioChunk]) -> list[SoundObservation | None]:
         """Measures each sound track; None for one without samples."""
@@ -181,6 +186,7 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
             beats = [b for b in beats if any(m.start_s <= b < m.end_s for m in found)]
             if len(beats) < self.config.min_beats:
                 tempo, beats = _refused(tempo, "speech_only" if spoken else "no_pulse"), []
+        tempo = self._note_tempo(tempo, sound, found, spoken)
         spans = [_music_span(m, *inside, pulse) for m in found if (inside := place.span(m.start_s, m.end_s))]
         return AudioAnalysisResult(
             tempo=tempo,
@@ -228,7 +234,7 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         shares = result.shares
         text = f"Music {shares.music:.0%}, speech {shares.speech:.0%}, silence {shares.silence:.0%} of the time"
         if result.tempo.bpm:
-            text += f"; {result.tempo.bpm:.0f} bpm"
+            text += f"; {'about ' if result.tempo.basis == 'notes' else ''}{result.tempo.bpm:.0f} bpm"
         if result.key.tonic:
             text += f"; {result.key.tonic} {result.key.mode}"
         if result.loudness.integrated_lufs is not None:
@@ -275,6 +281,8 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         tempo = Tempo(
             bpm=None,
             reason="no_pulse",
+            basis=None,
+            note_strength=None,
             beat_strength=pulse.strength if pulse else None,
             beat_strength_needed=needed,
             candidates=tuple(TempoCandidate(bpm=c.bpm, strength=c.strength) for c in pulse.candidates) if pulse else (),
@@ -295,7 +303,37 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         beats = [float(b) for b in rhythm.find_beats(sound.onsets, pulse.bpm) if _inside(b, going_on)]
         period_s = 60.0 / pulse.bpm
         bars = music.join([(b, b + period_s) for b in beats if _inside(b, clear)], 2.0 * period_s)
-        return tempo.model_copy(update={"bpm": pulse.bpm, "reason": None}), beats, bars
+        return tempo.model_copy(update={"bpm": pulse.bpm, "reason": None, "basis": "beat"}), beats, bars
+
+    def _note_tempo(
+        self, tempo: Tempo, sound: SoundObservation, found: Sequence[music.Music], spoken: Sequence[music.Span]
+    ) -> Tempo:
+        """The tempo of the longest stretch of notes in which nobody speaks, where there is no beat."""
+        rest_s, end_s = self.config.max_rest_s, sound.length_s
+        quiet = [
+            # Notes too short to be held lie before the first held one and behind the last.
+            _until_speech((max(0.0, m.start_s - rest_s), min(end_s, m.end_s + rest_s)), m, spoken)
+            for m in found
+            if m.has_notes and not music.overlap_s((m.start_s, m.end_s), spoken)
+        ]
+        longest = max(quiet, key=lambda span: span[1] - span[0], default=None)
+        if tempo.reason != "no_pulse" or longest is None:
+            return tempo
+        length_s = longest[1] - longest[0]
+        first, last = (round(t / spectrum.HOP_S) for t in longest)
+        notes = find_note_tempo(sound.onsets.notes[first:last])
+        least = max(self.config.min_notes, self.config.min_notes_per_s * length_s)
+        if notes is None or notes.notes < least or length_s < self.config.min_tempo_s:
+            return tempo
+        return tempo.model_copy(
+            update={
+                "bpm": notes.candidates[0].bpm,
+                "reason": None,
+                "basis": "notes",
+                "note_strength": notes.strength,
+                "candidates": tuple(TempoCandidate(bpm=c.bpm, strength=c.strength) for c in notes.candidates),
+            }
+        )
 
     def _key(self, sound: SoundObservation, found: Sequence[music.Music]) -> Key:
         columns = np.arange(sound.chroma.shape[1]) * tonality.HOP_S
@@ -335,8 +373,15 @@ def _inside(time_s: float, spans: Sequence[music.Span]) -> bool:
     return any(a <= time_s < b for a, b in spans)
 
 
+def _until_speech(span: music.Span, around: music.Music, spoken: Sequence[music.Span]) -> music.Span:
+    """``span`` cut where the nearest speech before and behind ``around`` lies."""
+    before = [b for _, b in spoken if b <= around.start_s]
+    behind = [a for a, _ in spoken if a >= around.end_s]
+    return max([span[0], *before]), min([span[1], *behind])
+
+
 def _refused(tempo: Tempo, reason: NoTempo) -> Tempo:
-    return tempo.model_copy(update={"bpm": None, "reason": reason})
+    return tempo.model_copy(update={"bpm": None, "reason": reason, "basis": None})
 
 
 def _music_span(found: music.Music, start_s: float, end_s: float, pulse: rhythm.Pulse | None) -> MusicSpan:

@@ -30,6 +30,7 @@ from analyzers.results.curve import SoundPlace
 from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.signal import foreground, spectrum
 from analyzers.signal.foreground import ForegroundSettings, Shape
+from analyzers.signal.settings import picked
 from media.needs import AudioNeed, Needs
 from media.types import AudioChunk, Float32Array
 from schema.base import Finite, Seconds, TimedSpan, UnitScore
@@ -101,21 +102,7 @@ class SoundEffectsConfig(AnalyzerConfig):
 
     def settings(self) -> ForegroundSettings:
         """Those that decide what stands out."""
-        return ForegroundSettings(
-            memory_s=self.memory_s,
-            guard_s=self.guard_s,
-            repeats=self.repeats,
-            min_cover_s=self.min_cover_s,
-            min_size_db_s=self.min_size_db_s,
-            min_hit_db=self.min_hit_db,
-            min_hit_share=self.min_hit_share,
-            min_free_db=self.min_free_db,
-            min_tone_db=self.min_tone_db,
-            min_free_tone_db=self.min_free_tone_db,
-            min_tone_s=self.min_tone_s,
-            min_glide_s=self.min_glide_s,
-            min_glide_octaves=self.min_glide_octaves,
-        )
+        return picked(ForegroundSettings, self)
 
 
 class Effect(TimedSpan):

@@ -42,6 +42,7 @@ from analyzers.results.speech_flow import (
 )
 from analyzers.signal.prominence import Norm, local_highs, norm_of, regularity
 from analyzers.signal.prosody import VOWEL_BAND_HZ, Nucleus, intensity_db
+from analyzers.signal.settings import picked
 from analyzers.signal.speech import RATE_HZ, SpanSettings, VoiceDetector
 from analyzers.signal.voice import SpanSound, VoiceObservation, VoiceSettings, measured_voice
 from media.needs import AudioNeed, Needs
@@ -122,16 +123,7 @@ class SpeechFlowConfig(AnalyzerConfig):
     def settings(self) -> VoiceSettings:
         """Those that ``observe`` uses."""
         return VoiceSettings(
-            spans=SpanSettings(
-                threshold=self.threshold,
-                release=self.release,
-                floor_margin_db=self.floor_margin_db,
-                depth_db=self.depth_db,
-                border_shift_s=self.border_shift_s,
-                energy_gap_s=self.energy_gap_s,
-                min_gap_s=self.min_gap_s,
-                min_speech_s=self.min_speech_s,
-            ),
+            spans=picked(SpanSettings, self),
             sure=self.sure,
             sure_s=self.sure_s,
             pitch_low_hz=self.pitch_low_hz,

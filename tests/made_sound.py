@@ -158,3 +158,36 @@ def pop(length_s: float = 0.04) -> Sound:
     """A short tone that climbs from 300 to 900 Hz."""
     t = seconds(length_s)
     return _scaled(np.sin(2.0 * np.pi * np.cumsum(300.0 + 15_000.0 * t) / RATE_HZ) * np.sin(np.pi * t / length_s))
+
+
+RHYTHMS = ((4,), (2, 2), (1, 1, 1, 1), (3, 1), (2, 1, 1), (1, 1, 2), (1, 2, 1), (-2, 2), (-4,), (6, 2), (8,))
+RHYTHM_WEIGHTS = (3.0, 4.0, 4.0, 1.0, 2.0, 2.0, 1.0, 1.0, 0.7, 1.0, 0.7)
+"""Quarters of a beat for each note, rests negative, and how often each comes."""
+
+MAJOR = (0, 2, 4, 5, 7, 9, 11, 12, 14, 16, 17, 19)
+
+
+def melody(bpm: float, length_s: float, seed: int, jitter_s: float = 0.012) -> Sound:
+    """One wind instrument: a walk through a major scale, rhythms that do not repeat, soft and inexact onsets."""
+    random = np.random.default_rng(seed)
+    total = np.zeros(round((length_s + 1.0) * RATE_HZ))
+    weights = np.array(RHYTHM_WEIGHTS) / sum(RHYTHM_WEIGHTS)
+    quarter_s, at, step = 15.0 / bpm, 0, int(random.integers(0, 8))
+    while at * quarter_s < length_s:
+        for quarters in RHYTHMS[random.choice(len(RHYTHMS), p=weights)]:
+            step = int(np.clip(step + random.integers(-2, 3), 0, len(MAJOR) - 1))
+            begin = max(0.0, at * quarter_s + random.normal(0.0, jitter_s))
+            held_s = min(0.95 * quarters * quarter_s, length_s - begin)
+            if held_s > 0.03:
+                put(total, _blown(220.0 * 2.0 ** (MAJOR[step] / 12.0), held_s, random), begin)
+            at += abs(quarters)
+    hiss = 1e-4 * random.standard_normal(round(length_s * RATE_HZ))
+    return np.asarray(total[: len(hiss)] + hiss, np.float32)
+
+
+def _blown(hz: float, length_s: float, random: np.random.Generator) -> np.ndarray[Any, Any]:
+    t = seconds(length_s)
+    phase = 2.0 * np.pi * hz * t + 0.15 * np.sin(2.0 * np.pi * 5.5 * t) * np.minimum(t / 0.2, 1.0)
+    tone = np.sum([np.sin(k * phase) / k**1.2 for k in range(1, 9)], axis=0)
+    shape = np.minimum(t / random.uniform(0.015, 0.05), 1.0) * np.minimum((t[-1] - t) / 0.03, 1.0)
+    return np.asarray(0.15 * random.uniform(0.5, 1.0) * tone * shape)

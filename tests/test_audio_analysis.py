@@ -1,4 +1,4 @@
-"""Tempo, key, loudness, pitch, spectrum and the kinds of sound, against sounds made with known values."""
+"""Key, loudness, pitch and spectrum, against sounds made with known values."""
 
 from __future__ import annotations
 
@@ -8,192 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyzers.audio_analysis import AudioAnalysis
 from analyzers.base import Context, NotApplicable
 from analyzers.results.audio_analysis import AudioAnalysisResult
-from analyzers.signal import filterbanks, loudness, rhythm, spectrum, tonality
-from media.decode import decode_audio
-from media.limits import MediaLimits
-from media.needs import AudioNeed, Needs
-from media.plan import plan_decode
-from media.probe import probe
+from analyzers.signal import filterbanks, loudness, spectrum, tonality
 from media.types import AudioChunk, AudioClip
 from schema.document import VideoFacts
 from tests import made_sound as made
-from tests.media_folder import media
-from tests.run import make_analyzer, run_on_audio, run_on_file
-
-PUBLISHED_BEATS_S = (
-    0.07, 0.488, 0.929, 1.37, 1.811, 2.229, 2.694, 3.135, 3.576, 4.017,
-    4.458, 4.899, 5.341, 5.782, 6.223, 6.664, 7.105, 7.546, 7.988, 8.429,
-)  # fmt: skip
-"""Of librosa/choice_drum_bass, in the documentation of librosa.beat.beat_track."""
-
-SPEECH = (
-    "whisper/jfk.flac",
-    "lipnet/bbaf2n.mpg",
-    "pyaa/count.wav",
-    "pyaa/emotion_26.wav",
-    "librosa/3436-172162-0000.ogg",
-)
+from tests.heard import Measured, chunk_of, heard, stereo, tone48
+from tests.run import make_analyzer
 
 
 @pytest.fixture(scope="module")
 def analyzer() -> Any:
     return make_analyzer("audio_analysis")
-
-
-class Measured:
-    """A sound, observed once, to be judged under several settings."""
-
-    def __init__(self, analyzer: Any, sound: np.ndarray[Any, Any]) -> None:
-        self._observed = analyzer.observe([chunk_of(analyzer, sound)])
-        self._context = Context(VideoFacts(container="arrays", duration_s=len(sound) / made.RATE_HZ))
-
-    def judged(self, **settings: float) -> AudioAnalysisResult:
-        return AudioAnalysis(AudioAnalysis.Config.model_validate(settings)).conclude(self._observed, self._context)
-
-
-def heard(analyzer: Any, sound: np.ndarray[Any, Any]) -> AudioAnalysisResult:
-    result = run_on_audio(analyzer, sound, made.RATE_HZ)
-    assert isinstance(result, AudioAnalysisResult)
-    return result
-
-
-def chunk_of(analyzer: Any, sound: np.ndarray[Any, Any], start_s: float = 0.0) -> AudioChunk:
-    import librosa
-
-    clips = []
-    for need in analyzer.needs().audio:
-        mono = librosa.resample(sound, orig_sr=made.RATE_HZ, target_sr=need.rate_hz).astype(np.float32)
-        clips.append(AudioClip(np.stack([mono, mono], 1) if need.channels == 2 else mono, need.rate_hz, start_s))
-    return AudioChunk(tuple(clips))
-
-
-def stereo(*parts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    mono = np.concatenate(parts).astype(np.float32)
-    return np.stack([mono, mono], axis=1)
-
-
-def tone48(dbfs: float, length_s: float, hz: float = 1000.0, phase: float = 0.0) -> np.ndarray[Any, Any]:
-    t = np.arange(round(length_s * loudness.RATE_HZ)) / loudness.RATE_HZ
-    return np.asarray(10.0 ** (dbfs / 20.0) * np.sin(2.0 * np.pi * hz * t + phase))
-
-
-def sound_of(name: str) -> np.ndarray[Any, Any]:
-    """Mono at the rate of the made sounds."""
-    path, limits = media(name), MediaLimits()
-    facts = probe(path, limits)
-    plan = plan_decode({"test": Needs(audio=(AudioNeed(made.RATE_HZ, 1),))}, facts, 2.0)
-    return np.asarray(decode_audio(path, plan, facts, limits)[0].samples)
-
-
-# Tempo and beats
-
-
-@pytest.mark.parametrize("bpm", [60, 75, 107, 120, 133, 180])
-def test_a_click_track_has_its_tempo_and_its_beats(analyzer: Any, bpm: int) -> None:
-    times = made.click_times(bpm, 8.0)
-    result = heard(analyzer, made.clicks(times, 8.0))
-    assert result.tempo.bpm == pytest.approx(bpm, rel=0.003)
-    assert result.tempo.beat_strength is not None
-    assert result.tempo.beat_strength > 0.9
-    distance = np.abs(np.array(result.beats)[:, None] - times[None])
-    assert distance.min(axis=1).max() <= 0.02, "a beat where there is no click"
-    # The tracker may leave out the first or the last.
-    assert (distance.min(axis=0) > 0.02).sum() <= 1
-    assert (distance.min(axis=0)[1:-1] <= 0.02).all()
-
-
-@pytest.mark.parametrize(("pattern", "bpm"), [("rock", 90), ("rock", 120), ("rock", 150), ("four", 100), ("four", 128)])
-def test_drums_have_their_beats_and_not_the_off_beats(analyzer: Any, pattern: Any, bpm: int) -> None:
-    result = heard(analyzer, made.drums(bpm, 12.0, pattern))
-    assert result.tempo.bpm == pytest.approx(bpm, rel=0.01)
-    times = np.arange(0.1, 12.0, 60.0 / bpm)
-    assert np.abs(np.array(result.beats)[:, None] - times[None]).min(axis=1).max() <= 0.03
-    assert result.shares.music > 0.9
-    assert result.music[0].evidence == "beat"
-
-
-@pytest.mark.parametrize(
-    ("sound", "reason"),
-    [
-        (made.sine(440.0, 5.0), "no_pulse"),
-        (made.noise(8.0), "no_pulse"),
-        (made.noise(4.0, seed=3), "no_pulse"),
-        (made.pink_noise(20.0), "no_pulse"),
-        (made.silence(5.0), "silence"),
-        (made.clicks(made.click_times(120, 2.5), 2.5), "too_short"),
-    ],
-    ids=["sine", "noise", "short noise", "pink noise", "silence", "2.5 s of clicks"],
-)
-def test_without_a_pulse_there_is_no_tempo(analyzer: Any, sound: Any, reason: str) -> None:
-    result = heard(analyzer, sound)
-    assert result.tempo.bpm is None
-    assert result.tempo.reason == reason
-    assert result.beats == ()
-
-
-def test_clicks_at_random_times_have_no_tempo(analyzer: Any) -> None:
-    times = np.sort(np.random.default_rng(5).uniform(0.0, 12.0, 24))
-    result = heard(analyzer, made.clicks(times, 12.0))
-    assert result.tempo.reason == "no_pulse"
-
-
-def test_the_threshold_of_the_beat_strength_decides(analyzer: Any) -> None:
-    times = made.click_times(120, 12.0)
-    jittered = made.clicks(times + 0.03 * np.random.default_rng(1).standard_normal(len(times)), 12.0)
-    sound = Measured(analyzer, jittered)
-    strength = sound.judged().tempo.beat_strength
-    assert strength is not None
-    assert 0.3 < strength < 0.9
-    below, above = (sound.judged(min_beat_strength=strength + d) for d in (-0.01, 0.01))
-    assert below.tempo.bpm == pytest.approx(120.0, rel=0.02)
-    assert above.tempo.bpm is None
-    assert above.tempo.beat_strength == strength
-
-
-def test_the_least_length_decides(analyzer: Any) -> None:
-    sound = Measured(analyzer, made.clicks(made.click_times(120, 4.0), 4.0))
-    assert sound.judged(min_tempo_s=3.9).tempo.bpm == pytest.approx(120.0, rel=0.01)
-    assert sound.judged(min_tempo_s=4.1).tempo.reason == "too_short"
-
-
-def test_the_least_number_of_beats_decides(analyzer: Any) -> None:
-    sound = Measured(analyzer, made.clicks(made.click_times(120, 6.0), 6.0))
-    beats = len(sound.judged().beats)
-    assert beats in (11, 12)
-    assert sound.judged(min_beats=beats).tempo.bpm is not None
-    assert sound.judged(min_beats=beats + 1).tempo.reason == "no_pulse"
-
-
-def test_beats_only_where_the_pulse_goes_on(analyzer: Any) -> None:
-    sound = np.concatenate([made.noise(12.0, 0.02), made.drums(120, 14.0, "rock")])
-    result = heard(analyzer, sound)
-    assert result.tempo.bpm == pytest.approx(120.0, rel=0.01)
-    assert min(result.beats) > 8.0
-    assert 12.0 <= result.music[0].start_time + 2.0 <= 15.0
-    assert result.music[0].end_time == pytest.approx(26.0, abs=0.6)
-
-
-def test_published_tempo_and_beats_of_drum_and_bass(analyzer: Any) -> None:
-    result = run_on_file(analyzer, media("librosa/choice_drum_bass.ogg"))
-    assert result.tempo.bpm == pytest.approx(136.0, rel=0.01)
-    distance = np.abs(np.array(result.beats)[:, None] - np.array(PUBLISHED_BEATS_S)[None])
-    assert (distance.min(axis=0) <= 0.07).mean() >= 0.95
-    first = [b for b in result.beats if b < 8.6]
-    assert len(first) == len(PUBLISHED_BEATS_S)
-    assert result.shares.music > 0.9
-    assert result.shares.speech == 0.0
-
-
-def test_a_solo_trumpet_has_its_key_and_no_invented_tempo(analyzer: Any) -> None:
-    """Published: F, 90 bpm. Its eight beats have no clear pulse: none may be given, a wrong one must not."""
-    result = run_on_file(analyzer, media("librosa/trumpet_90bpm.ogg"))
-    assert result.key.tonic == "F"
-    assert result.tempo.bpm is None or result.tempo.bpm == pytest.approx(90.0, rel=0.04)
-    assert result.shares.speech == 0.0
-    assert result.shares.music > 0.5
 
 
 # Key
@@ -394,120 +221,6 @@ def test_the_energy_curve_follows_the_level(analyzer: Any) -> None:
     assert curve.values[10] == pytest.approx(-12.0, abs=0.2)
 
 
-# Music, speech, silence
-
-
-def test_silence_is_found_where_it_is(analyzer: Any) -> None:
-    sound = np.concatenate([made.noise(2.0), made.silence(1.5), made.noise(1.0), made.silence(0.2), made.noise(1.0)])
-    result = heard(analyzer, sound)
-    assert len(result.silence) == 1
-    assert result.silence[0].start_time == pytest.approx(2.0, abs=0.06)
-    assert result.silence[0].end_time == pytest.approx(3.5, abs=0.06)
-
-
-@pytest.mark.parametrize(("dbfs", "silent"), [(-64.0, 1.0), (-56.0, 0.0)])
-def test_the_threshold_of_silence_decides(analyzer: Any, dbfs: float, silent: float) -> None:
-    """A sine's level is 3 dB below its peak: -67 and -59."""
-    assert heard(analyzer, made.sine(500.0, 3.0, dbfs)).shares.silence == silent
-
-
-def test_a_melody_between_silences_is_music(analyzer: Any) -> None:
-    sound = np.concatenate([made.silence(3.0), made.progression(0, "major"), made.silence(3.0)])
-    result = heard(analyzer, sound)
-    assert len(result.music) == 1
-    assert result.music[0].start_time == pytest.approx(3.0, abs=0.15)
-    assert result.music[0].end_time == pytest.approx(9.0, abs=0.15)
-    assert result.music[0].evidence.startswith("notes")
-    assert result.shares.music == pytest.approx(0.5, abs=0.03)
-    assert result.shares.silence == pytest.approx(0.5, abs=0.03)
-
-
-def test_thresholds_of_music_decide(analyzer: Any) -> None:
-    jingle = 0.3 * made.progression(0, "major", 0.4, 1)
-    sound = Measured(analyzer, np.concatenate([made.noise(3.0, 0.01), jingle, made.noise(3.0, 0.01, seed=1)]))
-    assert sound.judged().music[0].chord_share > 0.8
-    assert sound.judged(min_held_s=1.0).music
-    assert not sound.judged(min_held_s=2.0).music
-    # 1.6 s of notes in a window of 3 s.
-    assert sound.judged(min_chord_share=0.45).music
-    assert not sound.judged(min_chord_share=0.6).music
-
-
-@pytest.mark.parametrize("name", SPEECH)
-def test_speech_is_speech_and_neither_music_nor_tempo(analyzer: Any, name: str) -> None:
-    result = run_on_file(analyzer, media(name))
-    assert result.tempo.bpm is None
-    assert result.music == ()
-    assert result.key.tonic is None
-    assert result.shares.speech > 0.35
-
-
-def test_counting_aloud_is_a_pulse_but_no_tempo(analyzer: Any) -> None:
-    result = run_on_file(analyzer, media("pyaa/count.wav"))
-    assert result.tempo.reason == "speech_only"
-    assert result.tempo.beat_strength > result.tempo.beat_strength_needed
-    assert Measured(analyzer, sound_of("pyaa/count.wav")).judged(max_speech_share=1.0).tempo.bpm is not None
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "moviepy/big_buck_bunny_0_30.webm",
-        "moviepy/chaplin.mp4",
-        pytest.param("librosa/vibe_ace.ogg", marks=pytest.mark.slow),
-    ],
-)
-def test_music_is_music(analyzer: Any, name: str) -> None:
-    result = run_on_file(analyzer, media(name))
-    assert result.shares.music > 0.9
-    assert result.shares.speech < 0.05
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("librosa/humpback.ogg", marks=pytest.mark.slow),
-        "librosa/robin.ogg",
-        "tc/sine_mono_s16.wav",
-        "moviepy/fire2.mp4",
-    ],
-)
-def test_other_sounds_are_neither(analyzer: Any, name: str) -> None:
-    result = run_on_file(analyzer, media(name))
-    assert result.shares.music == 0.0
-    assert result.shares.speech == 0.0
-    assert result.shares.other > 0.7
-    assert result.tempo.bpm is None
-
-
-def test_speech_over_music_is_both(analyzer: Any) -> None:
-    speech = sound_of("whisper/jfk.flac")
-    chords = np.tile(made.progression(0, "major"), 2)[: len(speech)]
-    rms = [float(np.sqrt(np.mean(s**2))) for s in (speech, chords)]
-    result = heard(analyzer, 0.5 * speech[: len(chords)] + 0.5 * rms[0] / rms[1] * chords)
-    assert result.shares.speech > 0.45
-    assert result.shares.music > 0.9
-
-
-@pytest.mark.parametrize(("softer_db", "bpm"), [(0.0, 110.0), (15.0, None)])
-def test_a_beat_under_speech_is_found_down_to_its_level(analyzer: Any, softer_db: float, bpm: float | None) -> None:
-    speech = sound_of("whisper/jfk.flac")
-    beat = made.drums(110, len(speech) / made.RATE_HZ, "rock")[: len(speech)]
-    gain = 10.0 ** (-softer_db / 20.0) * float(speech.std() / beat.std())
-    result = heard(analyzer, 0.5 * (speech[: len(beat)] + gain * beat))
-    assert result.shares.speech > 0.45
-    assert result.tempo.bpm == (pytest.approx(bpm, rel=0.01) if bpm else None)
-    assert result.shares.music == (pytest.approx(1.0, abs=0.1) if bpm else 0.0)
-
-
-def test_the_spans_of_speech_flow_are_taken_over(analyzer: Any) -> None:
-    path = media("whisper/jfk.flac")
-    flow = run_on_file(make_analyzer("speech_flow"), path)
-    result = run_on_file(analyzer, path, results={"speech_flow": flow})
-    assert [(s.start_time, s.end_time) for s in result.speech] == [(s.start_time, s.end_time) for s in flow.spans]
-    assert result.shares.speech == pytest.approx(flow.speech_share, abs=1e-6)
-
-
 # Against librosa, which is not called otherwise
 
 
@@ -543,24 +256,6 @@ def test_spectra_are_those_of_librosa() -> None:
         np.testing.assert_allclose(values, expected[0], rtol=0.01, atol=1e-3)
     rate = librosa.feature.zero_crossing_rate(sound, frame_length=2048, hop_length=512)[0]
     np.testing.assert_allclose(ours.shapes.crossings[4:-4], rate[4:-4], atol=0.005)
-
-
-@pytest.mark.parametrize("bpm", [72, 118, 165])
-def test_beats_are_those_of_librosa(bpm: int) -> None:
-    import librosa
-
-    rng = np.random.default_rng(bpm)
-    envelope = rng.exponential(0.1, 1200)
-    onsets = np.arange(20.0, 1180.0, 60.0 / bpm / spectrum.HOP_S) + rng.normal(0.0, 1.0)
-    envelope[np.round(onsets).astype(np.int64)] += 2.0
-    _, expected = librosa.beat.beat_track(
-        onset_envelope=envelope.astype(np.float32), sr=22_050, hop_length=256, bpm=float(bpm), trim=False
-    )
-    ours = rhythm.best_path(envelope, 60.0 / bpm / spectrum.HOP_S)
-    inner = expected[(expected > 20) & (expected < 1160)]
-    # librosa rounds the period to whole frames.
-    assert np.abs(ours[:, None] - inner[None]).min(axis=0).max() <= 1
-    assert abs(len(ours) - len(expected)) <= 1
 
 
 @pytest.mark.parametrize("tuning", [-0.4, -0.1, 0.2])

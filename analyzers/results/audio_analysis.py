@@ -39,6 +39,11 @@ class Tempo(Model):
     """Beats a minute; null where there is no pulse."""
     reason: NoTempo | None
     """Why there is none."""
+    basis: Literal["beat", "notes"] | None
+    """``beat``: a clear pulse. ``notes``: the grid that the notes of music without one lie on, an estimate; half and
+    double are likelier errors, and there are no ``beats``."""
+    note_strength: UnitScore | None
+    """How clearly the notes lie on that grid; chance reaches 0.3 over the root of the seconds. Null but for it."""
     beat_strength: UnitScore | None
     """How well onsets repeat at the best period: 1 is a metronome. Null where nothing could be compared."""
     beat_strength_needed: UnitScore | None

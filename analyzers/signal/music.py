@@ -50,14 +50,14 @@ class MusicSettings:
 
     Attributes:
         min_chord_share: Share of frames with two held partials that makes a window one of music.
-        window_s: Width of these windows.
+        music_window_s: Width of these windows.
         min_held_s: Least time with two held partials in a stretch without a beat.
         max_rest_s: Longest rest inside music.
         speech_break_s: Shortest stretch of mostly speech without held partials that ends music.
     """
 
     min_chord_share: float
-    window_s: float
+    music_window_s: float
     min_held_s: float
     max_rest_s: float
     speech_break_s: float
@@ -146,7 +146,7 @@ def find_music(
         settings: Thresholds.
     """
     centres = np.arange(GRID_S / 2, length_s, GRID_S)
-    share = chord_share(held, centres, settings.window_s)
+    share = chord_share(held, centres, settings.music_window_s)
     near = [(a * GRID_S, b * GRID_S) for a, b in runs(share >= settings.min_chord_share)]
     notes = [
         span

@@ -73,10 +73,17 @@ SILENT_FIRST = 0.15
 
 @dataclass(frozen=True, eq=False)
 class Envelopes:
-    """Onset strength per frame of ``HOP_S``, both float32 (N,): over all bands, and in the bass."""
+    """Onset strength per frame of ``HOP_S``, all float32 (N,).
+
+    Attributes:
+        full: Median rise over all bands: what starts in many bands at once.
+        bass: Rise in the bass.
+        notes: Mean rise over all bands, which a single soft note has too; ``note_tempo`` reads it.
+    """
 
     full: Float32Array
     bass: Float32Array
+    notes: Float32Array
 
 
 @dataclass(frozen=True)
@@ -110,9 +117,12 @@ def envelopes(spectra: Spectra) -> Envelopes:
     """Onset envelopes; frame k belongs to ``k * HOP_S``."""
     mel = np.maximum(spectra.mel_db, spectra.mel_db.max() - MEL_RANGE_DB)
     bass = np.maximum(spectra.bass_db, spectra.bass_db.max() - BASS_RANGE_DB)
-    rises = np.median(np.maximum(np.diff(mel, axis=1), 0.0), axis=0), np.maximum(np.diff(bass), 0.0)
-    full, low = (np.concatenate([np.zeros(1 + LATENCY), rise])[: mel.shape[1]] for rise in rises)
-    return Envelopes(full.astype(np.float32), low.astype(np.float32))
+    up = np.maximum(np.diff(mel, axis=1), 0.0)
+    rises = np.median(up, axis=0), np.maximum(np.diff(bass), 0.0), up.mean(axis=0)
+    full, low, notes = (
+        np.concatenate([np.zeros(1 + LATENCY), rise])[: mel.shape[1]].astype(np.float32) for rise in rises
+    )
+    return Envelopes(full, low, notes)
 
 
 def find_pulse(onsets: Envelopes) -> Pulse | None:
