@@ -31,6 +31,7 @@ from deployments.pipeline import AnalysisRun, describe_all
 from deployments.reuse import SectionReuse
 from deployments.settings import GraphArgs
 from jobs.cache import SectionCache
+from jobs.disk import DiskGuard
 from jobs.registry import Job, JobRegistry
 from jobs.results import ResultStore
 from media.probe import probe
@@ -48,6 +49,7 @@ from schema.errors import (
     AnalyzerSystemError,
     Cancelled,
     DecodeFailed,
+    DiskFull,
     FileMissing,
     InternalError,
     InvalidRequest,
@@ -78,6 +80,7 @@ ANALYZE_ERRORS = (
     UnsupportedCodec,
     DecodeFailed,
     Overloaded,
+    DiskFull,
     InternalError,
 )
 
@@ -132,6 +135,7 @@ class Ingress:
         self._handles = handles
         self._results = ResultStore(settings.data_path)
         self._jobs = JobRegistry(settings.max_concurrent_videos)
+        self._disk = DiskGuard(settings.data_path, settings.disk)
         self._cache = SectionCache(settings.data_path, settings.cache) if settings.cache.enabled else None
         self._work: set[asyncio.Task[AnalyzeResponse]] = set()
         for root in settings.root_paths:
@@ -143,10 +147,13 @@ class Ingress:
         """The state of every analyzer and of the GPU."""
         states = await self._states()
         ready = sum(state == "ready" for state in states.values())
+        disk = await asyncio.to_thread(self._disk.health)
+        whole = ready == len(states) and disk.state != "full"
         return HealthResponse(
-            status="healthy" if ready == len(states) else "degraded" if ready else "unhealthy",
+            status="healthy" if whole else "degraded" if ready else "unhealthy",
             timestamp=datetime.now(timezone.utc),
             gpu=await asyncio.to_thread(gpu_health),
+            disk=disk,
             active_analyzers=ready,
             videos_in_work=self._jobs.in_work,
             analyzers=states,
@@ -201,6 +208,8 @@ class Ingress:
         Waits for the document. With the header `Prefer: respond-async` it answers at once with 202 and the job.
         """
         admitted_s = time.perf_counter()
+        announced = request.headers.get("content-length", "")
+        self._disk.check(min(int(announced), self._settings.limits.max_bytes) if announced.isdigit() else 0)
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             job, work = await self._from_upload(request, admitted_s)
         else:

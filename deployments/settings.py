@@ -9,6 +9,7 @@ from pydantic import Field
 
 from analyzers.runtime import LicencePolicy, Runtime
 from jobs.cache import CacheSettings
+from jobs.disk import DiskSettings
 from media.limits import MediaLimits
 from schema.base import Model
 
@@ -55,6 +56,8 @@ class GraphArgs(Model):
     """Bounds on files."""
     cache: CacheSettings = CacheSettings()
     """Sections of earlier requests."""
+    disk: DiskSettings = DiskSettings()
+    """Free space of the data folder's disk."""
 
     def resolve(self, path: str) -> Path:
         """``path`` as an absolute path; relative ones start at the project's root."""

@@ -55,13 +55,25 @@ class GpuHealth(Model):
     gpu_memory: GpuMemory | None = None
 
 
+class DiskHealth(Model):
+    """The disk that holds the data folder."""
+
+    state: Literal["ok", "low", "full"]
+    """``full``: new work is refused with ``disk_full``."""
+    free_mb: Annotated[int, Field(ge=0)]
+    """What the service may still write."""
+    total_mb: Annotated[int, Field(ge=0)]
+    refused_below_mb: Annotated[int, Field(ge=0)]
+
+
 class HealthResponse(Model):
     """Answer of ``GET /health``."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
-    """``degraded``: some analyzers cannot work; ``unhealthy``: none can."""
+    """``degraded``: some analyzers cannot work, or the disk is full; ``unhealthy``: no analyzer can work."""
     timestamp: datetime
     gpu: GpuHealth
+    disk: DiskHealth
     active_analyzers: int
     """Analyzers that are ready."""
     parallelization: Literal["ray_serve"] = "ray_serve"

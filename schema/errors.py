@@ -232,6 +232,13 @@ class StoreUnavailable(AnalyzerSystemError):
     default_action = "Try again; if it stays, look at the database that jobs.store_url names."
 
 
+class DiskFull(AnalyzerSystemError):
+    """The disk of the data folder has no room for new work."""
+
+    code, http_status, title, retry_possible = "disk_full", 507, "The disk is full", True
+    default_action = "Free space on the server (`tiktok-analyzer cleanup --days N` does) and send the request again."
+
+
 class InternalError(AnalyzerSystemError):
     """A fault of ours. The details never hold a stack trace; the log does."""
 
@@ -254,6 +261,7 @@ ALL_ERRORS: tuple[type[AnalyzerSystemError], ...] = (
     IdempotencyConflict,
     WorkerLost,
     StoreUnavailable,
+    DiskFull,
     UrlNotAllowed,
     DownloadPrivate,
     DownloadDeleted,

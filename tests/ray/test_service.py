@@ -14,7 +14,16 @@ from schema.document import AnalysisDocument
 from tests.media_folder import media
 from tests.ray.conftest import Running
 
-HEALTH_FIELDS = {"status", "timestamp", "gpu", "active_analyzers", "parallelization", "analyzers", "videos_in_work"}
+HEALTH_FIELDS = {
+    "status",
+    "timestamp",
+    "gpu",
+    "active_analyzers",
+    "parallelization",
+    "analyzers",
+    "videos_in_work",
+    "disk",
+}
 ANSWER_FIELDS = {
     "id",
     "status",
