@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from rich.table import Table
 
 from deployments.settings import PROJECT_ROOT, GraphArgs
+from jobs.disk import DiskGuard
 from ops import doctor_checks as checks
 from ops.doctor_checks import Check, GpuFacts
 from ops.server import OBJECT_STORE_BYTES
@@ -40,7 +41,8 @@ def run_doctor(args: GraphArgs | None = None) -> list[Check]:
         args: Settings of the application, for its data folder; the defaults when left out.
     """
     installed = installed_packages()
-    data = (args or GraphArgs()).data_path
+    args = args or GraphArgs()
+    data = args.data_path
     shared = shutil.disk_usage(SHARED_MEMORY).free if SHARED_MEMORY.is_dir() else None
     has_driver, gpus = find_gpus()
     version = sys.version_info
@@ -52,7 +54,7 @@ def run_doctor(args: GraphArgs | None = None) -> list[Check]:
         checks.check_cores(usable_cores()),
         checks.check_memory(usable_memory()),
         checks.check_shared_memory(shared, OBJECT_STORE_BYTES),
-        checks.check_data_folder(str(data), is_writable(data), shutil.disk_usage(existing_parent(data)).free),
+        checks.check_data_folder(str(data), is_writable(data), DiskGuard(data, args.disk).health()),
         checks.check_port("service", SERVICE_PORT, is_free(SERVICE_PORT), "tiktok-analyzer serve --port PORT"),
         checks.check_port("dashboard", DASHBOARD_PORT, is_free(DASHBOARD_PORT), "Ray takes the next free port."),
         checks.check_flags(os.environ),

@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deployments.serve_flags import refused_flags
+from schema.api import DiskHealth
 
 State = Literal["ok", "warn", "fail"]
 
@@ -23,9 +24,6 @@ FEWEST_CORES = 2
 
 LEAST_MEMORY_BYTES, FAIR_MEMORY_BYTES = 4 * GIB, 7 * GIB
 """24 small deployments on Ray take 4.5 GB. A machine sold with 8 GB shows a little over 7."""
-
-LEAST_DISK_BYTES = 2 * GIB
-"""Room for an upload of the largest allowed size and its results."""
 
 NEEDED_DECODERS = ("h264", "hevc", "vp8", "vp9", "av1", "gif", "aac", "mp3", "opus")
 """What phones, browsers and TikTok write. PyAV's wheels have all of them."""
@@ -180,14 +178,15 @@ def check_port(name: str, port: int, free: bool, remedy: str) -> Check:
     return Check(f"port {port} ({name})", "warn", "in use: by a running service, or by something else", remedy)
 
 
-def check_data_folder(path: str, writable: bool, free_bytes: int) -> Check:
-    """Whether results can be kept."""
+def check_data_folder(path: str, writable: bool, disk: DiskHealth) -> Check:
+    """Whether results can be kept; ``low`` and ``full`` by the bounds in the settings."""
     if not writable:
         return Check("data folder", "fail", f"{path} cannot be written", f"sudo chown -R $USER {path}, or set data_dir")
-    found = f"{path}, {free_bytes / GIB:.1f} GiB free"
-    if free_bytes < LEAST_DISK_BYTES:
-        return Check("data folder", "warn", found, "Make room, or set data_dir in the yaml to another disk.")
-    return Check("data folder", "ok", found)
+    found = f"{path}, {disk.free_mb} MB free"
+    remedy = "`tiktok-analyzer cleanup --days N` makes room; or set data_dir in the yaml to another disk."
+    if disk.state == "full":
+        return Check("data folder", "fail", f"{found}; under {disk.refused_below_mb} MB all work is refused", remedy)
+    return Check("data folder", "warn" if disk.state == "low" else "ok", found, remedy if disk.state == "low" else "")
 
 
 def check_flags(environment: Mapping[str, str]) -> Check:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from packaging.requirements import Requirement
@@ -17,6 +18,7 @@ from deployments.settings import GraphArgs
 from ops import doctor
 from ops import doctor_checks as checks
 from ops.doctor_checks import GIB, Check, GpuFacts
+from schema.api import DiskHealth
 
 RTX_8000 = GpuFacts("Quadro RTX 8000", 48_601, "580.95.05", (7, 5))
 
@@ -106,10 +108,15 @@ def test_ports() -> None:
 
 
 @pytest.mark.parametrize(
-    ("writable", "free", "state"), [(True, 2 * GIB, "ok"), (True, 2 * GIB - 1, "warn"), (False, 9 * GIB, "fail")]
+    ("writable", "disk", "state"),
+    [(True, "ok", "ok"), (True, "low", "warn"), (True, "full", "fail"), (False, "ok", "fail")],
 )
-def test_data_folder(writable: bool, free: int, state: str) -> None:
-    assert checks.check_data_folder("/data", writable, free).state == state
+def test_data_folder(writable: bool, disk: Literal["ok", "low", "full"], state: str) -> None:
+    health = DiskHealth(state=disk, free_mb=1500, total_mb=9000, refused_below_mb=2000)
+    check = checks.check_data_folder("/data", writable, health)
+    assert check.state == state
+    assert ("cleanup" in check.remedy) == (writable and state != "ok")
+    assert ("2000 MB all work is refused" in check.found) == (disk == "full")
 
 
 @pytest.mark.parametrize("name", REFUSED_FLAGS)
