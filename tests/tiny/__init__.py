@@ -10,7 +10,14 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-MAKERS: dict[str, str] = {}
+MAKERS: dict[str, str] = {
+    "llava-next-video-7b": "tests.tiny.video_language:make_llava_next_video",
+    "qwen2-vl-7b": "tests.tiny.video_language:make_qwen2_vl",
+    "blip2-opt-2.7b": "tests.tiny.video_language:make_blip2_opt",
+    "blip2-flan-t5-xl": "tests.tiny.video_language:make_blip2_flan_t5",
+    "whisper-large-v3": "tests.tiny.whisper:make_large_v3",
+    "whisper-small": "tests.tiny.whisper:make_small",
+}
 """Pin name to ``module:function``."""
 
 
