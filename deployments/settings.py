@@ -10,6 +10,7 @@ from pydantic import Field
 from analyzers.runtime import LicencePolicy, Runtime
 from jobs.cache import CacheSettings
 from jobs.disk import DiskSettings
+from media.fetch.policy import FetchPolicy
 from media.limits import MediaLimits
 from schema.base import Model
 
@@ -54,6 +55,8 @@ class GraphArgs(Model):
     """Wall seconds to wait for an analyzer's declaration before its section is failed: a living replica takes 3 ms."""
     limits: MediaLimits = MediaLimits()
     """Bounds on files."""
+    fetch: FetchPolicy = FetchPolicy()
+    """Downloads: hosts, bounds, retries, cookies and proxy."""
     cache: CacheSettings = CacheSettings()
     """Sections of earlier requests."""
     disk: DiskSettings = DiskSettings()

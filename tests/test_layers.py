@@ -24,7 +24,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "weights": ("weights", "analyzers.base", "analyzers.runtime", "schema"),
     # Pure: from sections to a document.
     "reducer": ("reducer", "analyzers", "schema", *MEDIA_VALUES),
-    "jobs": ("jobs", "schema"),
+    # Callbacks hold their receivers to the rules of downloads.
+    "jobs": ("jobs", "schema", "media.fetch.addresses"),
     "deployments": ("deployments", "analyzers", "jobs", "media", "reducer", "schema"),
     "graph": ("deployments", "analyzers", "schema"),
     "ops": EVERYTHING,
@@ -41,6 +42,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     # Reading media is media's; ops.clips writes clips and the doctor asks PyAV for its codecs.
     "av": ("media", "ops.clips", "ops.doctor", "benchmarks"),
     "decord": ("media", "benchmarks"),
+    # What contacts sites that clients name, in a process of its own.
+    "yt_dlp": ("media.fetch",),
+    "requests": ("media.fetch",),
     # Test-only.
     "scenedetect": ("benchmarks",),
     "pytest": (),
@@ -237,6 +241,11 @@ def test_the_graph_is_composition_only() -> None:
         ("reducer.document", "from jobs.results import new_id", "reducer may import"),
         ("reducer.document", "import ray", "ray belongs into"),
         ("jobs.registry", "from deployments.settings import GraphArgs", "jobs may import"),
+        ("jobs.callbacks", "from media.fetch.addresses import check_url", None),
+        ("jobs.callbacks", "from media.fetch.run import fetch", "jobs may import"),
+        ("media.fetch.site", "import yt_dlp, requests", None),
+        ("media.probe", "import yt_dlp", "yt_dlp belongs into"),
+        ("ops.client", "import requests", "requests belongs into"),
         ("deployments.ingress", "from fastapi import FastAPI", None),
         ("deployments.ingress_upload", "from starlette.datastructures import UploadFile", None),
         ("deployments.pipeline", "from fastapi import FastAPI", "fastapi belongs into deployments.ingress"),

@@ -38,9 +38,11 @@ NOT_PUBLIC = tuple(
         ipaddress.ip_network,
         (
             "100.64.0.0/10",  # shared by carriers, also the metadata service of one cloud
+            "192.0.0.0/24",  # assigned by protocols
             "192.88.99.0/24",  # relays of 6to4, withdrawn by RFC 7526
             "64:ff9b:1::/48",  # local NAT64
             "fec0::/10",  # site-local, withdrawn, still routed in places
+            "3fff::/20",  # documentation
             "5f00::/16",  # segment routing
         ),
     )

@@ -73,7 +73,7 @@ def _answer(job: dict[str, Any], policy: FetchPolicy, folder: Path) -> dict[str,
 
 def _faults() -> tuple[type[BaseException], ...]:
     """What extractors raise on pages they were not written for, beside yt-dlp's own errors."""
-    from yt_dlp.utils import YoutubeDLError  # type: ignore[import-untyped]  # it ships no types
+    from yt_dlp.utils import YoutubeDLError
 
     return (YoutubeDLError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 

@@ -33,7 +33,7 @@ REFUSED_EVENTS = (
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 PAGE_BYTES = 64 * 1024 * 1024
-"""Bytes of pages and manifests beside the video itself; TikTok's pages are under 1 MB."""
+"""Bytes of pages that are read before the video itself; TikTok's are under 1 MB."""
 
 
 class Guard:
@@ -48,7 +48,7 @@ class Guard:
 
     def __init__(self, rules: HostRules, max_bytes: int, folder: Path, proxy: str | None = None) -> None:
         self._rules, self._max_bytes, self._folder, self._proxy = rules, max_bytes, folder, proxy
-        self._bytes = 0
+        self._bytes, self._allowed = 0, PAGE_BYTES
         self._exempt = _proxy_addresses(proxy) if proxy else _private_addresses(rules)
         self.refusal: AnalyzerSystemError | None = None
 
@@ -70,6 +70,10 @@ class Guard:
         except UrlNotAllowed as error:
             raise self.refuse(error) from None
 
+    def begin_video(self) -> None:
+        """From now on, what comes in is the video: the limit of its bytes holds."""
+        self._bytes, self._allowed = 0, self._max_bytes
+
     def announce(self, length: str | None) -> None:
         """Takes note of a declared length.
 
@@ -83,11 +87,11 @@ class Guard:
         """Counts what came in, unpacked, of all requests together; gives the block back.
 
         Raises:
-            TooLarge: More than the limit.
+            TooLarge: More than allowed, of the pages or of the video.
         """
         self._bytes += len(block)
-        if self._bytes > self._max_bytes + PAGE_BYTES:
-            raise self.refuse(TooLarge(f"the server sent more than the {self._max_bytes} bytes allowed"))
+        if self._bytes > self._allowed:
+            raise self.refuse(TooLarge(f"the server sent more than the {self._allowed} bytes allowed"))
         return block
 
     def refuse(self, error: AnalyzerSystemError) -> AnalyzerSystemError:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from requests.adapters import BaseAdapter
-from yt_dlp import YoutubeDL  # type: ignore[import-untyped]  # it ships no types
-from yt_dlp.networking._requests import RequestsResponseAdapter, RequestsRH  # type: ignore[import-untyped]  # it ships no types
-from yt_dlp.networking.common import RequestDirector  # type: ignore[import-untyped]  # it ships no types
-from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError  # type: ignore[import-untyped]  # it ships no types
+from yt_dlp import YoutubeDL
+from yt_dlp.networking._requests import RequestsResponseAdapter, RequestsRH
+from yt_dlp.networking.common import RequestDirector
+from yt_dlp.networking.exceptions import HTTPError, RequestError, TransportError
 
 from media.fetch.guard import Guard
 from schema.errors import AnalyzerSystemError, NotAVideo
@@ -41,7 +41,7 @@ class GuardedYoutubeDL(YoutubeDL):  # type: ignore[misc]  # yt-dlp ships no type
     def __init__(self, params: dict[str, Any], guard: Guard) -> None:
         self.guard = guard
         self.fetching_video = False
-        """Set once the page is read and the video itself is being loaded."""
+        """Set once the page is read and the next answers are the video itself, in one piece."""
         super().__init__(params, auto_init=True)
 
     def build_request_director(self, handlers: Any, preferences: Any = None) -> RequestDirector:

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timezone
 
-from yt_dlp.networking.exceptions import (  # type: ignore[import-untyped]  # it ships no types
+from yt_dlp.networking.exceptions import (
     CertificateVerifyError,
     HTTPError,
     ProxyError,
     TransportError,
 )
-from yt_dlp.utils import (  # type: ignore[import-untyped]  # as above
+from yt_dlp.utils import (
     ContentTooShortError,
     ExtractorError,
     GeoRestrictedError,
@@ -36,6 +36,7 @@ from schema.errors import (
     DownloadPrivate,
     NotAVideo,
     TooLong,
+    UrlNotAllowed,
 )
 
 MAX_DETAIL_CHARS = 300
@@ -60,6 +61,7 @@ class Outcome:
 TEXTS: tuple[tuple[re.Pattern[str], type[AnalyzerSystemError], bool], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind, again)
     for pattern, kind, again in (
+        (r"No connection adapters were found|Unsupported url scheme", UrlNotAllowed, False),
         # A page without the data it should have, in one answer of several: TikTok's robot check, seen now and then.
         (
             r"challenge|Unexpected response from webpage|universal data for rehydration|status code (-1|0)\b",

@@ -49,7 +49,8 @@ class FetchPolicy(Model):
     memory_mb: Annotated[int, Field(ge=256, le=8192)] = 1024
     """Address space of the child process in MB; yt-dlp with TLS takes under 400."""
     cookies_file: str | None = None
-    """Cookies of an account in Netscape format, for what only accounts see. Read, never written; none by default."""
+    """Cookies of an account in Netscape format, for what only accounts see. Read, never written; an
+    absolute path, or one that starts with ``~``. None by default."""
     proxy: Annotated[str, Field(pattern=r"^(https?|socks[45][ah]?)://\S+$")] | None = None
     """Proxy for all downloads. It then looks up the hosts, so their addresses cannot be checked here; the list of
     hosts still holds. The environment's proxies are not used."""

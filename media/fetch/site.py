@@ -45,8 +45,9 @@ def load(
     with GuardedYoutubeDL(options(folder, policy, cookies), guard) as ydl:
         info = single_video(ydl, url)
         _check(info, policy)
+        guard.begin_video()
         ydl.fetching_video = _is_plain_file(info)
-        done = ydl.process_ie_result(info, download=True)
+        done = ydl.process_ie_result(_unprocessed(info), download=True)
     file = _file_of(done, folder)
     return file, name_of(info), post_facts(info)
 
@@ -137,6 +138,11 @@ def _check(info: dict[str, Any], policy: FetchPolicy) -> None:
     size = info.get("filesize")
     if isinstance(size, int) and size > policy.max_bytes:
         raise TooLarge(f"the site declares {size} bytes; allowed are {policy.max_bytes}")
+
+
+def _unprocessed(info: dict[str, Any]) -> dict[str, Any]:
+    """Without what yt-dlp has derived from lists (``artist`` from ``artists``): it warns of it on its second look."""
+    return {key: value for key, value in info.items() if f"{key}s" not in info}
 
 
 def _is_plain_file(info: dict[str, Any]) -> bool:
