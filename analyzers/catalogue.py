@@ -11,10 +11,12 @@ from analyzers.color_analysis import ColorAnalysis
 from analyzers.composition_analysis import CompositionAnalysis
 from analyzers.content_quality import ContentQuality
 from analyzers.cut_analysis import CutAnalysis
+from analyzers.object_detection import ObjectDetection
 from analyzers.scene_segmentation import SceneSegmentation
 from analyzers.sound_effects import SoundEffects
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
+from analyzers.speech_transcription import SpeechTranscription
 from analyzers.temporal_flow import TemporalFlow
 from analyzers.text_overlay import TextOverlayAnalysis
 from analyzers.visual_effects import VisualEffects
@@ -28,7 +30,9 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     ColorAnalysis,
     CompositionAnalysis,
     ContentQuality,
+    ObjectDetection,
     TextOverlayAnalysis,
+    SpeechTranscription,
     SpeechFlow,
     SpeechRate,
     AudioAnalysis,

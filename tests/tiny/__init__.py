@@ -11,12 +11,16 @@ from importlib import import_module
 from pathlib import Path
 
 MAKERS: dict[str, str] = {
+    "rtdetr-v2-r18": "tests.tiny.rt_detr:make",
+    "rtdetr-v2-r50": "tests.tiny.rt_detr:make",
     "llava-next-video-7b": "tests.tiny.video_language:make_llava_next_video",
     "qwen2-vl-7b": "tests.tiny.video_language:make_qwen2_vl",
     "blip2-opt-2.7b": "tests.tiny.video_language:make_blip2_opt",
     "blip2-flan-t5-xl": "tests.tiny.video_language:make_blip2_flan_t5",
     "whisper-large-v3": "tests.tiny.whisper:make_large_v3",
     "whisper-small": "tests.tiny.whisper:make_small",
+    "yolov8n": "tests.tiny.yolo:make_detect",
+    "yolov8x": "tests.tiny.yolo:make_detect",
 }
 """Pin name to ``module:function``."""
 
