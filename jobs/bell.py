@@ -7,6 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+async def rung(event: asyncio.Event, timeout_s: float) -> bool:
+    """Whether the event was set before the time was over; it is cleared. Not ``wait_for``: before Python 3.12 that
+    loses a cancellation which comes together with the event."""
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({waiting}, timeout=timeout_s)
+    finally:
+        waiting.cancel()
+    found = event.is_set()
+    event.clear()
+    return found
+
+
 class Ear:
     """Hears the bell of one job."""
 
@@ -19,11 +32,7 @@ class Ear:
 
     async def wait(self, timeout_s: float) -> None:
         """Until it has rung since the last call, or the time is over."""
-        try:
-            await asyncio.wait_for(self._rung.wait(), timeout_s)
-        except asyncio.TimeoutError:
-            return
-        self._rung.clear()
+        await rung(self._rung, timeout_s)
 
 
 class Bell:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from jobs.bell import Bell
+from jobs.bell import Bell, rung
 from jobs.record import JobRecord, Lease
 from jobs.settings import JobSettings
 from jobs.store import JobStore
@@ -97,11 +97,7 @@ class JobWork:
                 self._next_beat_s = time.monotonic() + self._settings.heartbeat_s
                 if await self._is_to_be_cancelled():
                     return True
-            try:
-                await asyncio.wait_for(self._news.wait(), max(0.01, self._next_beat_s - time.monotonic()))
-            except asyncio.TimeoutError:
-                continue
-            self._news.clear()
+            await rung(self._news, max(0.01, self._next_beat_s - time.monotonic()))
         return False
 
     async def flush(self) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jobs.bell import Bell
+from jobs.bell import Bell, rung
 from jobs.owner import is_dead, new_owner
 from jobs.record import JobRecord, Lease
 from jobs.results import ResultStore, StagedDocument
@@ -95,7 +95,7 @@ class Worker:
         self._bell = bell or Bell()
         self._owner = new_owner()
         self._wake = asyncio.Event()
-        self._works: dict[str, JobWork] = {}
+        self._works: set[JobWork] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_look_s = 0.0
 
@@ -111,8 +111,9 @@ class Worker:
     def look(self, id: str) -> None:
         """There may be news about this job in the store."""
         self._wake.set()
-        if id in self._works:
-            self._works[id].look()
+        for work in self._works:
+            if work.id == id:
+                work.look()
 
     async def run(self, until_empty: bool = False) -> None:
         """Works until it is cancelled; then it gives its jobs back to the queue.
@@ -123,23 +124,16 @@ class Worker:
         try:
             await self._patiently(lambda: self._sources.sweep(self._needs_source))
             while True:
-                self._wake.clear()
                 await self._patiently(self._free_dead_owners)
                 found = await self._take_up()
                 if until_empty and not found and not self._tasks:
                     return
-                await self._rest()
+                await rung(self._wake, self._settings.poll_s)
         finally:
             tasks = tuple(self._tasks)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), self._settings.poll_s)
-        except asyncio.TimeoutError:
-            return
 
     async def _take_up(self) -> bool:
         """Starts as much as there is to do and room for; returns whether there was anything."""
@@ -150,9 +144,9 @@ class Worker:
                 break
             found = True
             record, lease = claim
-            self._works[record.id] = work = JobWork(
-                record, lease, self._sources.folder_of(record.id), self._store, self._bell, self._settings
-            )
+            folder = self._sources.folder_of(record.id)
+            work = JobWork(record, lease, folder, self._store, self._bell, self._settings)
+            self._works.add(work)
             self._start(self._work(work, lease))
         while claim := await self._patiently(lambda: self._store.claim_ended(self._owner, self._settings.lease_s)):
             found = True
@@ -163,7 +157,7 @@ class Worker:
         """The least priority that may be taken up now; None when all places are taken."""
         if len(self._works) >= self._max_videos:
             return None
-        mass = sum(work.record.priority < self._settings.interactive_priority for work in self._works.values())
+        mass = sum(work.record.priority < self._settings.interactive_priority for work in self._works)
         if mass >= max(1, self._max_videos - self._settings.reserved_videos):
             return self._settings.interactive_priority
         return 1
@@ -192,7 +186,7 @@ class Worker:
             await asyncio.shield(self._give_back(lease))
             raise
         finally:
-            del self._works[work.id]
+            self._works.discard(work)
             self._bell.ring(work.id)
         await self._settle(await asyncio.to_thread(self._store.get, work.id), lease)
 

@@ -389,7 +389,7 @@ async def test_who_lost_the_lease_stops_and_leaves_no_trace(tmp_path: Path) -> N
 
     async with opened(tmp_path) as shop:
         id = shop.add()
-        worker = shop.start(shop.worker(analyse))
+        worker = shop.start(shop.worker(analyse, max_videos=1))  # no place left to take it up again itself
         await until(lambda: shop.record(id).state == "decoding")
         shop.store.expire_owner(shop.record(id).lease_owner or "")
         await until(lambda: shop.store.claim("thief", SETTINGS.lease_s) is not None or bool(ended))
@@ -411,7 +411,7 @@ async def test_a_document_that_comes_too_late_is_not_published(tmp_path: Path) -
             return document_of(work.id)
 
         id = shop.add()
-        worker = shop.start(shop.worker(analyse, SETTINGS.model_copy(update={"heartbeat_s": LONG_S})))
+        worker = shop.start(shop.worker(analyse, SETTINGS.model_copy(update={"heartbeat_s": LONG_S}), max_videos=1))
         await until(lambda: bool(thieves) and worker.in_work == 0)
         assert thieves[0] is not None
         with pytest.raises(NotFound):
