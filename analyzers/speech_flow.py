@@ -65,8 +65,9 @@ class SpeechFlowConfig(AnalyzerConfig):
     sure_s: Annotated[float, Field(ge=0.0, le=60.0)] = 0.45
     """A clip has speech only with this many seconds of sure windows. Instruments come up to 0.3 s (a vibraphone in a
     minute of jazz), the shortest sentence of the published clips has 1.0 s. Higher misses a lone word."""
-    floor_margin_db: Annotated[float, Field(ge=1.0, le=30.0)] = 6.0
-    """A border lies where the level is this far over the background: twice its amplitude. Higher shortens spans."""
+    floor_margin_db: Annotated[float, Field(ge=1.0, le=30.0)] = 8.0
+    """A border lies where the level is this far over the background. At 6 dB (twice its amplitude) the background's own
+    ripple reaches it after a word and hides short pauses; from 9 on, soft word ends are lost. Higher shortens spans."""
     depth_db: Annotated[float, Field(ge=10.0, le=80.0)] = 40.0
     """Nothing this far below a span's loud part belongs to it, for clips with digital silence as background: the range
     within which phones of normal speech lie. Lower shortens spans."""
@@ -139,7 +140,7 @@ class SpeechFlow(Analyzer[SpeechFlowConfig, AudioChunk, VoiceObservation, Speech
     """Speech spans, pauses, rhythm, pitch and emphasis from the sound alone."""
 
     name = "speech_flow"
-    version = "1"
+    version = "2"
     title = "Speech spans, pauses, rhythm, pitch, emphasis and vocal peaks"
     Config = SpeechFlowConfig
     Result = SpeechFlowResult

@@ -153,6 +153,38 @@ def union_iou(found: Sequence[Span], truth: Sequence[Span]) -> float | None:
     return common / either if either > 0.0 else None
 
 
+def snapped(found: Sequence[Span], truth: Sequence[Span], tolerance: float) -> list[Span]:
+    """The found spans, each matched one's ends put on the true ones where they are at most ``tolerance`` away."""
+
+    def near(found_s: float, true_s: float) -> float:
+        return true_s if abs(true_s - found_s) <= tolerance + 1e-6 else found_s
+
+    partner = {i: truth[j] for i, j in match_spans(found, truth).pairs}
+    pairs = [(span, partner.get(i, span)) for i, span in enumerate(found)]
+    return [(near(f[0], t[0]), near(f[1], t[1])) for f, t in pairs]
+
+
+def rounding_iou(truth: Sequence[Span], exact_to: float, draws: int = 2_000) -> tuple[float, float]:
+    """What the exact borders get against truth whose ends were rounded: the worst and the mean of ``union_iou``.
+
+    Args:
+        truth: Rounded, disjoint spans.
+        exact_to: Half a step: the exact end lies within it, equally likely everywhere.
+        draws: For the mean.
+    """
+    import numpy as np
+
+    low, high = np.array(truth).T
+    moves = np.random.default_rng(0).uniform(-exact_to, exact_to, (draws, 2, len(truth)))
+    starts, ends = low + moves[:, 0], high + moves[:, 1]
+    common = np.maximum(np.minimum(ends, high) - np.maximum(starts, low), 0.0).sum(axis=1)
+    either = (ends - starts).sum(axis=1) + (high - low).sum() - common
+    total = (high - low).sum()
+    wider = total / (total + 2 * exact_to * len(truth))
+    narrower = np.maximum(high - low - 2 * exact_to, 0.0).sum() / total
+    return float(min(wider, narrower)), float((common / either).mean())
+
+
 def clipped(spans: Sequence[Span], start: float, end: float) -> list[Span]:
     """What of the spans lies inside ``[start, end)``."""
     return [(max(a, start), min(b, end)) for a, b in spans if min(b, end) > max(a, start)]

@@ -36,6 +36,9 @@ RECORDED_SPEECH = (
 )
 """Somebody speaks, and there is no music: a tempo or a key found here is an invention."""
 
+COUNT_EXACT_TO_S = 0.025
+"""Of ``COUNT_CLIP``: 16 of its 20 labels are multiples of 0.05 s, so they were set by ear to the nearest one."""
+
 SYLLABLES = {
     # Sentences of the GRID corpus, published in the file name: a syllable per word but "seven" and "again".
     "lipnet/bbaf2n.mpg": 6,
@@ -65,6 +68,10 @@ def aligned_words() -> list[Span]:
 
 def read_silences() -> tuple[list[Span], float]:
     """Of ``READER_CLIP``: forced-aligned silences, and the end of what was aligned.
+
+    Its pause at 2.89-3.30 s ends 70 ms before the level leaves that of the pause (the aligner gives the closure before
+    "the" to the word), and its other one 30 ms before: with both pauses exactly where the sound ends and begins, the
+    intersection over union is 0.86.
 
     The aligned excerpt breaks off at 8 s inside a word; the silence before its end is the aligner's, not the reader's.
     """

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import scoring
-from benchmarks.scoring import Score
+from benchmarks.scoring import Score, rounding_iou, snapped
 
 # Counts
 
@@ -180,3 +180,18 @@ def test_relative_error_and_mean() -> None:
     assert scoring.relative_error(90.0, 120.0) == 0.25
     assert scoring.mean([1.0, 2.0, 6.0]) == 3.0
     assert scoring.mean([]) is None
+
+
+def test_ends_within_half_a_step_count_as_equal() -> None:
+    truth = [(1.0, 1.2), (2.0, 2.2)]
+    assert snapped([(1.02, 1.17), (2.1, 2.2), (5.0, 6.0)], truth, 0.025) == [(1.0, 1.17), (2.1, 2.2), (5.0, 6.0)]
+    assert snapped([(1.02, 1.18)], truth, 0.0) == [(1.02, 1.18)]
+
+
+def test_what_rounded_truth_costs_by_hand() -> None:
+    """One span of 0.2 s, each end off by up to 0.025: 0.15 / 0.2 at worst; an end is off by 0.0125 on average, half of
+    it outwards, so about (0.2 - 0.0125) / (0.2 + 0.0125)."""
+    worst, average = rounding_iou([(1.0, 1.2)], 0.025)
+    assert worst == pytest.approx(0.75)
+    assert average == pytest.approx(0.1875 / 0.2125, abs=0.01)
+    assert rounding_iou([(1.0, 1.2)], 0.0) == pytest.approx((1.0, 1.0))
