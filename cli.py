@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from ops.cleanup import add_cleanup
 from ops.client import Client, ServiceError
 from ops.render import console, print_document, progress_lines
 from schema.document import AnalysisDocument
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check a Serve yaml for what Serve would silently drop")
     check.add_argument("file", type=Path)
     check.set_defaults(run=_check)
+
+    add_cleanup(commands)
 
     doctor = commands.add_parser("doctor", help="check this machine and say what to do")
     doctor.set_defaults(run=_doctor)

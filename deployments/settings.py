@@ -10,6 +10,8 @@ from pydantic import Field
 from analyzers.runtime import LicencePolicy, Runtime
 from jobs.cache import CacheSettings
 from jobs.disk import DiskSettings
+from jobs.retention import RetentionSettings
+from jobs.settings import JobSettings
 from media.fetch.policy import FetchPolicy
 from media.limits import MediaLimits
 from schema.base import Model
@@ -61,6 +63,10 @@ class GraphArgs(Model):
     """Sections of earlier requests."""
     disk: DiskSettings = DiskSettings()
     """Free space of the data folder's disk."""
+    retention: RetentionSettings = RetentionSettings()
+    """What is kept for how long."""
+    jobs: JobSettings = JobSettings()
+    """How jobs are kept, ordered and taken up."""
 
     def resolve(self, path: str) -> Path:
         """``path`` as an absolute path; relative ones start at the project's root."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import yaml
 
-from deployments.settings import PROJECT_ROOT
+from deployments.settings import PROJECT_ROOT, GraphArgs
 
 Profile = Literal["cpu", "gpu"]
 
@@ -15,6 +15,20 @@ PROFILE_FILES: dict[Profile, Path] = {
     "cpu": PROJECT_ROOT / "serve_config.cpu.yaml",
     "gpu": PROJECT_ROOT / "serve_config.yaml",
 }
+
+
+def graph_args(path: Path, data_dir: str | None = None) -> GraphArgs:
+    """The application's settings in a Serve configuration.
+
+    Args:
+        path: Of the yaml.
+        data_dir: In place of the file's, where it is given.
+
+    Raises:
+        pydantic.ValidationError: They are out of bounds or unknown.
+    """
+    config = load_profile(path, args={"data_dir": data_dir} if data_dir else None)
+    return GraphArgs.model_validate(config["applications"][0].get("args", {}))
 
 
 def load_profile(path: Path, *, port: int | None = None, args: dict[str, Any] | None = None) -> dict[str, Any]:
