@@ -2,7 +2,8 @@
 
 Method
     * RapidOCR (PP-OCRv6 small: differentiable binarisation, Liao et al., AAAI 2020, and a CTC recogniser) searches one
-      frame per second and reads the lines in it; another engine fits behind the protocol in ``text_reader.py``;
+      frame per second and reads the lines in it; EasyOCR (CRAFT, Baek et al., CVPR 2019) for GPUs and more scripts
+      is behind the same protocol in ``text_reader.py``;
     * in between, lines are followed by their strokes at ten frames per second (``analyzers/signal/text_lines.py``,
       ``text_pixels.py``), and looked at again only where the pixels do not explain a frame; unchanged lines are not
       read again;
@@ -11,7 +12,7 @@ Method
     * kind and function by stated rules (``text_kinds.py``); calls to action by word lists (``calls_to_action.py``).
 
 Times are those of frames: a text starts with the first frame (of ten per second) that shows it, and ends with the
-first that does not; a fading one at half its contrast. The reader knows Latin, Greek, Chinese and Japanese; lines in
+first that does not; a fading one at half its contrast. RapidOCR knows Latin, Greek, Chinese and Japanese; lines in
 other scripts score low and are left out. A text that is there for less than the time between two searches, alone in
 its place, may be missed. Gray pictures are read, so letters that differ from their ground in hue alone are not seen.
 """
@@ -19,12 +20,14 @@ its place, may be missed. Gray pictures are read, so letters that differ from th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.inference.device import open_device
+from analyzers.inference.easyocr_reader import EASYOCR_LANGUAGES, EasyOcrReader
 from analyzers.results.text_overlay import TextOverlayResult, reading_counts, result_of
 from analyzers.signal.text_ink import Ink, ink_of
 from analyzers.signal.text_kinds import KindSettings
@@ -38,11 +41,12 @@ from analyzers.signal.text_overlays import (
     keep_regular,
     merge_lines,
 )
-from analyzers.signal.text_reader import RapidOcrReader, Reading, TextReader
+from analyzers.signal.text_reader import BlindReader, RapidOcrReader, Reading, TextReader
 from analyzers.signal.text_types import Counts, LinePiece, LookMemory, LookSettings
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameBatch, FrameChunk
 from schema.document import TimelineItem
+from weights.store import resolve
 
 __all__ = ["TextOverlayAnalysis", "TextOverlayConfig", "TextOverlayResult"]
 
@@ -53,6 +57,11 @@ _LABEL_CHARACTERS = 80
 class TextOverlayConfig(AnalyzerConfig):
     """Settings of ``text_overlay``. Picture unit: the square root of width times height."""
 
+    engine: Literal["rapidocr", "easyocr", "none"] = "rapidocr"
+    """Who finds and reads lines. ``rapidocr`` has its models in its package and is made for CPUs; ``easyocr`` wants
+    weights and is made for GPUs; ``none`` follows the pictures and reads nothing, to measure what the rest costs."""
+    easyocr_script: Literal["latin", "english", "cyrillic", "chinese", "japanese", "korean"] = "latin"
+    """Which of EasyOCR's recognisers reads: one script and, beside it, English."""
     watch_fps: Annotated[float, Field(ge=2.0, le=30.0)] = 10.0
     """Frames per second in which lines are followed. Starts and ends are off by up to one frame of these: 0.1 s.
     Higher is more exact and costs in proportion."""
@@ -166,12 +175,14 @@ class TextOverlayAnalysis(Analyzer[TextOverlayConfig, FrameChunk, ChunkText, Tex
     title = "Text on screen: what, when, where, which kind"
     Config = TextOverlayConfig
     Result = TextOverlayResult
-    load_fields = frozenset({"sharpen", "min_found_score", "threads"})
+    models = tuple(f"easyocr-{script}" for script in EASYOCR_LANGUAGES)
+    load_fields = frozenset({"engine", "easyocr_script", "sharpen", "min_found_score", "threads"})
 
     def __init__(self, config: TextOverlayConfig) -> None:
         super().__init__(config)
         self.reader: TextReader | None = None
         self._memory = LookMemory()
+        self._loaded_models: tuple[str, ...] = ()
 
     def needs(self) -> Needs:
         """Gray frames to follow and read, and a few in colour."""
@@ -183,9 +194,23 @@ class TextOverlayAnalysis(Analyzer[TextOverlayConfig, FrameChunk, ChunkText, Tex
         )
 
     def load(self) -> None:
-        """Loads RapidOCR's models from its package."""
+        """Loads RapidOCR's models from its package, or EasyOCR's from the weights folder."""
         self._memory = LookMemory()
-        self.reader = RapidOcrReader(self.config.sharpen, self.config.min_found_score, self.config.threads)
+        self._loaded_models = ()
+        if self.config.engine == "none":
+            self.reader = BlindReader()
+        elif self.config.engine == "rapidocr":
+            self.reader = RapidOcrReader(self.config.sharpen, self.config.min_found_score, self.config.threads)
+        else:
+            script = self.config.easyocr_script
+            weights = resolve(f"easyocr-{script}", self.runtime)
+            device = open_device(self.runtime)
+            self.reader = EasyOcrReader(weights.path, EASYOCR_LANGUAGES[script], self.config.min_found_score, device)
+            self._loaded_models = (weights.label,)
+
+    def loaded_models(self) -> tuple[str, ...]:
+        """EasyOCR's weights; RapidOCR's come with its package."""
+        return self._loaded_models
 
     def observe(self, chunks: Sequence[FrameChunk]) -> list[ChunkText]:
         """Lines of text in each chunk, and how they look."""
@@ -225,6 +250,8 @@ class TextOverlayAnalysis(Analyzer[TextOverlayConfig, FrameChunk, ChunkText, Tex
 
     def conclude(self, observations: Sequence[ChunkText], context: Context) -> TextOverlayResult:
         """One overlay per text."""
+        if self.config.engine == "none":
+            raise NotApplicable("reading_off", "no text was looked for: the setting `engine` is `none`")
         seen = [o for o in observations if o.frames]
         if not seen:
             raise NotApplicable("no_frames", "no picture was decoded")

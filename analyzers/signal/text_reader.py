@@ -62,6 +62,18 @@ class TextReader(Protocol):
         """One reading for each quad, in order."""
 
 
+class BlindReader:
+    """Finds nothing and reads nothing."""
+
+    def find(self, picture: UInt8Array, shrink: float = 1.0) -> list[Found]:
+        """No line."""
+        return []
+
+    def read(self, picture: UInt8Array, quads: Sequence[Quad]) -> list[Reading]:
+        """Nothing for each quad."""
+        return [Reading("", 0.0) for _ in quads]
+
+
 class RapidOcrReader:
     """PP-OCRv6 small through RapidOCR.
 

@@ -11,6 +11,9 @@ from importlib import import_module
 from pathlib import Path
 
 MAKERS: dict[str, str] = {
+    "easyocr-latin": "tests.tiny.easyocr:make_latin",
+    "easyocr-english": "tests.tiny.easyocr:make_english",
+    "easyocr-korean": "tests.tiny.easyocr:make_korean",
     "rtdetr-v2-r18": "tests.tiny.rt_detr:make",
     "rtdetr-v2-r50": "tests.tiny.rt_detr:make",
     "llava-next-video-7b": "tests.tiny.video_language:make_llava_next_video",

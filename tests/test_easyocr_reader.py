@@ -1,0 +1,172 @@
+"""EasyOCR behind our protocol, held against EasyOCR itself on the same weights."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzers.base import NotApplicable, Unavailable
+from analyzers.host import AnalyzerHost
+from analyzers.inference.device import Device, open_device
+from analyzers.inference.easyocr_reader import EASYOCR_LANGUAGES, EasyOcrReader
+from analyzers.runtime import Runtime
+from tests.run import make_analyzer, run_on_frames
+from tests.tiny_weights import TinyWeights
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*pin_memory.*"),
+]
+
+SIZES = {"portrait": (240, 135), "landscape": (135, 240), "odd": (181, 97)}
+"""Height and width in px."""
+
+
+@pytest.fixture(scope="module")
+def cpu() -> Device:
+    return open_device(Runtime())
+
+
+@pytest.fixture(scope="module")
+def reader(tiny_weights: TinyWeights, cpu: Device) -> EasyOcrReader:
+    return EasyOcrReader(tiny_weights.path("easyocr-english"), EASYOCR_LANGUAGES["english"], 0.0, cpu)
+
+
+@pytest.fixture(scope="module")
+def reference(reader: EasyOcrReader, tiny_weights: TinyWeights) -> Any:
+    """The library's own reader on the same files; after ``reader``, which makes them acceptable to its md5 table."""
+    import easyocr
+
+    folder = str(tiny_weights.path("easyocr-english"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return easyocr.Reader(
+            ["en"],
+            gpu=False,
+            model_storage_directory=folder,
+            user_network_directory=folder,
+            download_enabled=False,
+            quantize=False,
+            verbose=False,
+        )
+
+
+def page(height: int, width: int) -> np.ndarray[Any, Any]:
+    """uint8 (height, width): two lines of black text on white."""
+    import cv2
+
+    picture = np.full((height, width), 255, np.uint8)
+    cv2.putText(picture, "HELLO", (10, height // 3), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 0, 2)
+    cv2.putText(picture, "again", (20, 2 * height // 3), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 0, 2)
+    return picture
+
+
+def mark_above(monkeypatch: pytest.MonkeyPatch, engine: Any, level: float) -> None:
+    """Random weights reach no score of 0.7; with the same lower bounds both sides mark boxes."""
+    detect = engine.detect
+    lower = {"text_threshold": level, "low_text": level}
+    monkeypatch.setattr(engine, "detect", lambda *args, **options: detect(*args, **options, **lower))
+
+
+@pytest.mark.parametrize("shape", SIZES.values(), ids=SIZES)
+def test_boxes_are_the_librarys_own(
+    reader: EasyOcrReader, reference: Any, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    picture = page(*shape)
+    reader.find(picture)
+    level = float(np.quantile(reader._scores[-1], 0.9))
+    mark_above(monkeypatch, reference, level)
+    mark_above(monkeypatch, reader._reader, level)
+    colour = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    boxes, tilted = reference.detect(colour, min_size=8, canvas_size=max(shape), mag_ratio=1.0)
+    expected = [[[a, c], [b, c], [b, d], [a, d]] for a, b, c, d in boxes[0]] + list(tilted[0])
+    found = reader.find(picture)
+    assert len(found) == len(expected) > 0
+    for mine, theirs in zip(found, expected, strict=True):
+        limits = np.array([shape[1], shape[0]], float)
+        np.testing.assert_allclose(mine.quad, np.clip(np.array(theirs, float), 0.0, limits), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", SIZES.values(), ids=SIZES)
+def test_readings_are_the_librarys_own(reader: EasyOcrReader, reference: Any, shape: tuple[int, int]) -> None:
+    height, width = shape
+    picture = page(height, width)
+    quads = [
+        np.array([[5, y - 25], [width - 5, y - 25], [width - 5, y + 8], [5, y + 8]], np.float32)
+        for y in (height // 3, 2 * height // 3)
+    ]
+    readings = reader.read(picture, quads)
+    theirs = [reference.recognize(picture, [], [quad.tolist()], reformat=False)[0] for quad in quads]
+    assert [r.text for r in readings] == [text.strip() for _, text, _ in theirs]
+    assert [r.score for r in readings] == pytest.approx([score for _, _, score in theirs], abs=1e-6)
+
+
+def test_a_score_is_the_mean_of_the_region_map_inside_the_box(reader: EasyOcrReader) -> None:
+    from analyzers.inference.easyocr_reader import _mean_in
+
+    scores = np.zeros((10, 10), np.float32)
+    scores[2:4, 4:8] = 0.75
+    assert _mean_in(scores, np.array([[4.0, 2.0], [8.0, 2.0], [8.0, 4.0], [4.0, 4.0]])) == pytest.approx(0.75)
+    assert _mean_in(scores, np.array([[4.0, 2.0], [8.0, 2.0], [8.0, 6.0], [4.0, 6.0]])) == pytest.approx(0.375)
+    assert _mean_in(scores, np.array([[20.0, 20.0], [21.0, 20.0], [21.0, 21.0], [20.0, 21.0]])) == 0.0
+
+
+def test_a_box_without_area_is_not_read(reader: EasyOcrReader) -> None:
+    line = np.array([[5, 5], [50, 5], [50, 5], [5, 5]], np.float32)
+    assert [r.text for r in reader.read(page(100, 100), [line])] == [""]
+
+
+def test_every_script_is_one_of_easyocrs() -> None:
+    from easyocr import config
+
+    for script, languages in EASYOCR_LANGUAGES.items():
+        assert set(languages) <= set(config.all_lang_list), script
+
+
+def test_a_file_that_holds_code_is_not_unpickled(tmp_path: Path, cpu: Device) -> None:
+    import torch
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, tuple[str, ...]]:
+            return (Path.touch, (tmp_path / "pwned",))  # type: ignore[return-value]
+
+    torch.save(Evil(), tmp_path / "craft_mlt_25k.pth")
+    with pytest.raises(Unavailable) as caught:
+        EasyOcrReader(tmp_path, ("en",), 0.4, cpu)
+    assert caught.value.code == "weights_broken"
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_missing_recogniser_is_told(tmp_path: Path, tiny_weights: TinyWeights, cpu: Device) -> None:
+    shutil.copy(tiny_weights.path("easyocr-english") / "craft_mlt_25k.pth", tmp_path)
+    with pytest.raises(Unavailable, match="models verify"):
+        EasyOcrReader(tmp_path, ("en",), 0.4, cpu)
+
+
+def test_text_overlay_reads_with_it(tiny_weights: TinyWeights) -> None:
+    runtime = tiny_weights.runtime("easyocr-english")
+    config = {"engine": "easyocr", "easyocr_script": "english", "short_side_px": 240, "search_side_px": 320}
+    host = AnalyzerHost("text_overlay", config, runtime)
+    description = host.describe()
+    assert (description.state, description.models) == ("ready", ("easyocr-english@v1.3",))
+
+
+def test_without_weights_the_remedy_is_the_command(tmp_path: Path) -> None:
+    host = AnalyzerHost("text_overlay", {"engine": "easyocr"}, Runtime(weights_path=tmp_path))
+    description = host.describe()
+    assert (description.state, description.code) == ("unavailable", "weights_missing")
+    assert description.remedy == "tiktok-analyzer models pull easyocr-latin"
+
+
+def test_without_an_engine_it_says_that_nothing_was_looked_for() -> None:
+    frames = np.stack([np.repeat(page(320, 180)[:, :, None], 3, axis=2)] * 20)
+    with pytest.raises(NotApplicable) as caught:
+        run_on_frames(make_analyzer("text_overlay", {"engine": "none"}), frames, 10.0)
+    assert caught.value.code == "reading_off"
