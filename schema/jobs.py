@@ -30,7 +30,10 @@ class JobOptions(Model):
 
     keep: bool = False
     """Keeps the job: an uploaded or downloaded source stays after the end, retention passes it over, and a lost
-    connection of the waiting client does not cancel it."""
+    connection of the waiting client does not cancel it. So are the sections that it puts into the cache or takes
+    from it."""
+    fresh: bool = False
+    """Computes all of it, also what the section cache holds, and puts it there in place of the old."""
     deadline_s: Annotated[float, Field(gt=0.0, le=86_400.0)] | None = None
     """Wall seconds from acceptance. When they are over, the document is made of what there is and names what is
     missing; none when left out."""
