@@ -1,0 +1,548 @@
+"""Objects: boxes against the libraries themselves, through the real decoder; tracks, counts and spans of made boxes."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzers.base import AnalysisFailed, AnalyzerResult, Context, NotApplicable, Unavailable
+from analyzers.cut_analysis import CutAnalysisResult, Shot
+from analyzers.object_detection import ObjectDetection, ObjectDetectionConfig
+from analyzers.results.detections import Detections, FrameDetections, pack_detections
+from analyzers.runtime import Runtime
+from analyzers.vision.detector import COCO_SPELLING, RawBoxes
+from media.needs import FrameNeed, Rate
+from media.types import FrameBatch, FrameChunk, UInt8Array
+from schema.document import VideoFacts
+from tests.decoded import decode
+from tests.tiny_weights import TinyWeights
+from tests.upright_clip import ORIENTATIONS, patches, upright_pictures, write_clip
+
+ROOT = Path(__file__).resolve().parents[1]
+
+SAME_PX = 0.05
+"""Boxes of the same network on the same pixels: batches of other sizes are summed in another order."""
+CLEAR = 0.3
+"""Score from which a box cannot fall below the threshold of 0.25 by rounding."""
+ALIKE = 0.7
+"""Intersection over union from which suppression itself takes two boxes for one: it may keep the other of two."""
+FOUND_SHARE = 0.9
+"""Of the clear boxes; pixels that differ by rounding change the class or the keeping of a few of a random network."""
+
+
+def make(runtime: Runtime, **config: Any) -> ObjectDetection:
+    analyzer = ObjectDetection(ObjectDetectionConfig.model_validate({"model": "yolov8n", **config}))
+    analyzer.runtime = runtime
+    analyzer.load()
+    return analyzer
+
+
+@pytest.fixture(scope="module")
+def yolo(tiny_weights: TinyWeights) -> ObjectDetection:
+    return make(tiny_weights.runtime("yolov8n"))
+
+
+@pytest.fixture(scope="module")
+def rt_detr(tiny_weights: TinyWeights) -> ObjectDetection:
+    return make(tiny_weights.runtime("rtdetr-v2-r18", licence_policy="permissive"))
+
+
+def chunk_of(frames: Sequence[UInt8Array], source: tuple[int, int] | None = None, carried: int = 0) -> FrameChunk:
+    """One chunk of these frames at three per second; ``source``: width and height of the source picture."""
+    pts = np.arange(len(frames)) / 3.0
+    wide, high = source or frames[0].shape[1::-1]
+    batch = FrameBatch(np.stack(frames), pts, np.arange(len(frames)), carried, wide, high)
+    return FrameChunk(0, 0.0, len(frames) / 3.0, (batch,))
+
+
+def decoded_chunks(path: Path, short_side_px: int = 640) -> list[FrameChunk]:
+    out = decode(path, FrameNeed(Rate(3.0), short_side_px))
+    return [FrameChunk(h.index, h.start_s, h.end_s, tuple(batches)) for h, batches in out.chunks]
+
+
+def overlap(a: Any, b: Any) -> Any:
+    """Intersection over union of each box of ``a`` (N, 4) with each of ``b`` (M, 4)."""
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    both = np.clip(high - low, 0.0, None).prod(axis=2)
+    areas = [(x[:, 2:] - x[:, :2]).prod(axis=1) for x in (a, b)]
+    return both / (areas[0][:, None] + areas[1][None, :] - both)
+
+
+def agree(found: FrameDetections, width_px: int, boxes: Any, names: Sequence[str], scores: Any) -> None:
+    """The clear boxes that were expected were found, nearly to the pixel; those of a mirrored picture were not."""
+    same = np.array([[a == b for b in names] for a in found.class_names])[:, scores >= CLEAR]
+    clear = boxes[scores >= CLEAR]
+    best = (overlap(found.boxes, clear) * same).max(axis=0)
+    assert len(best) >= 2
+    assert (best >= ALIKE).mean() >= FOUND_SHARE
+    assert np.median(best) >= 0.95
+    mirrored = np.stack([width_px - clear[:, 2], clear[:, 1], width_px - clear[:, 0], clear[:, 3]], axis=1)
+    assert ((overlap(found.boxes, mirrored) * same).max(axis=0) >= ALIKE).mean() <= 0.5
+
+
+# ------------------------------------------------------------------------------------------ against the library itself
+
+
+@pytest.fixture(scope="module")
+def library(tiny_weights: TinyWeights) -> Any:
+    """Ultralytics' own way: ``YOLO(file).predict(pictures)``."""
+    from analyzers.vision.yolo import import_ultralytics
+
+    model = import_ultralytics().YOLO(str(tiny_weights.path("yolov8n") / "yolov8n.pt"))
+
+    def predict(pictures: Sequence[UInt8Array]) -> list[Any]:
+        bgr = [np.ascontiguousarray(p[..., ::-1]) for p in pictures]
+        return [r.cpu().numpy().boxes for r in model.predict(bgr, imgsz=640, conf=0.25, max_det=100, device="cpu")]
+
+    return predict
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_boxes_are_ultralytics_own_through_the_real_decoder(
+    yolo: ObjectDetection, library: Any, tmp_path: Path, orientation: str
+) -> None:
+    path = write_clip(tmp_path, orientation)
+    found = [frame for o in yolo.observe(decoded_chunks(path)) for frame in o.frames()]
+    pictures = upright_pictures(path)
+    names: Any = yolo.detector._names  # type: ignore[union-attr]
+    assert len(found) == len(pictures) == 3
+    for mine, theirs, picture in zip(found, library(pictures), pictures, strict=True):
+        agree(mine, picture.shape[1], theirs.xyxy, [names[int(c)] for c in theirs.cls], theirs.conf)
+
+
+def test_boxes_of_a_scaled_rendition_are_in_pixels_of_the_source(
+    yolo: ObjectDetection, library: Any, tmp_path: Path
+) -> None:
+    path = write_clip(tmp_path, "rotated", 640, 384)
+    found = [frame for o in yolo.observe(decoded_chunks(path, 192)) for frame in o.frames()]
+    names: Any = yolo.detector._names  # type: ignore[union-attr]
+    for mine, theirs in zip(found, library(upright_pictures(path)), strict=True):
+        agree(mine, 384, theirs.xyxy, [names[int(c)] for c in theirs.cls], theirs.conf)
+        assert theirs.xyxy[:, 3].max() > 400  # the source is 640 px high, the rendition 320
+
+
+def test_the_same_pixels_give_the_same_boxes(yolo: ObjectDetection, library: Any) -> None:
+    frames = patches(3, 192, 320)
+    found = list(yolo.observe([chunk_of(frames)])[0].frames())
+    for mine, theirs in zip(found, library(frames), strict=True):
+        assert len(mine) == len(theirs) > 0
+        assert np.abs(mine.boxes - theirs.xyxy).max() <= SAME_PX
+        assert mine.scores == pytest.approx(theirs.conf, abs=1e-4)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_boxes_are_transformers_own_through_the_real_decoder(
+    rt_detr: ObjectDetection, tiny_weights: TinyWeights, tmp_path: Path, orientation: str
+) -> None:
+    from PIL import Image
+    from transformers import pipeline
+
+    path = write_clip(tmp_path, orientation)
+    found = [frame for o in rt_detr.observe(decoded_chunks(path)) for frame in o.frames()]
+    reference = pipeline("object-detection", model=str(tiny_weights.path("rtdetr-v2-r18")), device="cpu")
+    theirs = reference([Image.fromarray(p) for p in upright_pictures(path)], threshold=0.25)
+    for mine, expected in zip(found, theirs, strict=True):
+        boxes = np.array([[e["box"][k] for k in ("xmin", "ymin", "xmax", "ymax")] for e in expected], float)
+        names = [COCO_SPELLING.get(e["label"], e["label"]) for e in expected]
+        order = np.argsort([-e["score"] for e in expected])[:10]
+        best = overlap(mine.boxes, boxes[order]).max(axis=0)
+        # The pipeline cuts its boxes to whole pixels, a tenth of the width of these small ones.
+        assert np.median(best) >= 0.7
+        assert set(mine.class_names[:5]) & {names[i] for i in order}
+
+
+# ----------------------------------------------------------------------------------------------------------- observing
+
+
+def test_chunks_in_one_batch_give_what_each_gives_alone(yolo: ObjectDetection) -> None:
+    one, two, other = patches(2, 192, 320, 1), patches(3, 192, 320, 2), patches(1, 320, 192, 3)
+    chunks = [chunk_of(one), chunk_of(other), chunk_of(two)]
+    together = yolo.observe(chunks)
+    for batched, chunk in zip(together, chunks, strict=True):
+        (alone,) = yolo.observe([chunk])
+        assert batched.counts.tolist() == alone.counts.tolist()
+        assert np.abs(batched.boxes - alone.boxes).max() <= SAME_PX
+
+
+def test_only_own_frames_count(yolo: ObjectDetection) -> None:
+    frames = patches(3, 192, 320)
+    (all_own,) = yolo.observe([chunk_of(frames)])
+    (later,) = yolo.observe([chunk_of(frames, carried=1)])
+    assert later.pts_s.tolist() == all_own.pts_s[1:].tolist()
+    assert later.counts.tolist() == all_own.counts[1:].tolist()
+
+
+def test_an_observation_pickles_and_is_small(yolo: ObjectDetection) -> None:
+    # Six frames with as many boxes as there may be.
+    full = FrameDetections(0.0, np.ones((100, 4), np.float32), np.ones(100, np.float32), ("potted plant",) * 100)
+    assert len(pickle.dumps(pack_detections([full] * 6))) < 30_000
+    (observed,) = yolo.observe([chunk_of(patches(1, 192, 320))])
+    again: Detections = pickle.loads(pickle.dumps(observed))
+    assert [f.class_names for f in again.frames()] == [f.class_names for f in observed.frames()]
+    assert np.array_equal(again.boxes, observed.boxes)
+
+
+class _Full:
+    """A detector on a card that holds ``most`` frames at once."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.sizes: list[int] = []
+
+    def detect(self, frames: Sequence[UInt8Array], settings: Any) -> list[RawBoxes]:
+        import torch
+
+        self.sizes.append(len(frames))
+        if len(frames) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory (made by the test)")
+        return [RawBoxes(np.array([[0, 0, f.mean(), 9]], np.float32), np.ones(1, np.float32), ("cup",)) for f in frames]
+
+
+def test_out_of_memory_halves_the_batch_and_keeps_the_order() -> None:
+    analyzer = ObjectDetection(ObjectDetectionConfig())
+    analyzer.detector = detector = _Full(2)
+    frames = [np.full((64, 64, 3), 10 * k, np.uint8) for k in range(1, 6)]
+    (observed,) = analyzer.observe([chunk_of(frames)])
+    assert observed.boxes[:, 2].tolist() == [10, 20, 30, 40, 50]
+    assert detector.sizes == [5, 3, 2, 1, 2]
+
+
+def test_one_frame_that_does_not_fit_fails_by_name_and_may_be_tried_again() -> None:
+    analyzer = ObjectDetection(ObjectDetectionConfig())
+    analyzer.detector = _Full(0)
+    with pytest.raises(AnalysisFailed) as caught:
+        analyzer.observe([chunk_of(patches(1, 64, 64))])
+    assert (caught.value.code, caught.value.retry_possible) == ("gpu_out_of_memory", True)
+    analyzer.detector = _Full(9)
+    assert analyzer.observe([chunk_of(patches(1, 64, 64))])[0].counts.tolist() == [1]
+
+
+# ------------------------------------------------------------------------------------------------------------- loading
+
+
+def test_missing_weights_say_what_to_pull(tmp_path: Path) -> None:
+    for policy, name in (("any", "yolov8x"), ("permissive", "rtdetr-v2-r50")):
+        analyzer = ObjectDetection(ObjectDetectionConfig())
+        analyzer.runtime = Runtime(weights_path=tmp_path, licence_policy=policy)  # type: ignore[arg-type]
+        with pytest.raises(Unavailable) as caught:
+            analyzer.load()
+        assert (caught.value.code, caught.value.remedy) == ("weights_missing", f"tiktok-analyzer models pull {name}")
+        assert analyzer.loaded_models() == ()
+
+
+HEAVY_HERE = ("cv2", "supervision", "torch", "trackers", "transformers", "ultralytics")
+
+
+def modules_after(code: str) -> list[str]:
+    """Which heavy libraries a new process has imported after this code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print([m for m in {HEAVY_HERE!r} if m in sys.modules])"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [str(m) for m in eval(done.stdout.strip().splitlines()[-1])]
+
+
+HOST = """
+from pathlib import Path
+from analyzers.host import AnalyzerHost
+from analyzers.runtime import Runtime
+host = AnalyzerHost("object_detection", {config!r}, Runtime(Path({folder!r}), {policy!r}))
+assert host.describe().state == {state!r}, host.describe()
+"""
+
+
+def test_a_replica_without_weights_imports_no_model_library(tmp_path: Path) -> None:
+    code = HOST.format(config={}, folder=str(tmp_path), policy="any", state="unavailable")
+    assert modules_after(code) == []
+
+
+@pytest.mark.slow
+def test_under_a_permissive_policy_ultralytics_is_not_imported(tiny_weights: TinyWeights) -> None:
+    folder = tiny_weights.path("rtdetr-v2-r18").parent
+    code = HOST.format(config={"model": "yolov8n"}, folder=str(folder), policy="permissive", state="ready")
+    assert set(modules_after(code)) == set(HEAVY_HERE) - {"ultralytics"}
+
+
+def test_the_provenance_names_what_is_loaded(yolo: ObjectDetection, rt_detr: ObjectDetection) -> None:
+    assert yolo.loaded_models()[0].startswith("yolov8n@")
+    assert rt_detr.loaded_models()[0].startswith("PekingU/rtdetr_v2_r18vd@")
+
+
+def test_classes_are_spelled_alike_under_both_policies(rt_detr: ObjectDetection) -> None:
+    detector: Any = rt_detr.detector
+    assert {detector._names[k] for k in (3, 57)} == {"motorbike", "sofa"}
+    detector._names = dict.fromkeys(range(80), "motorbike")
+    try:
+        (observed,) = rt_detr.observe([chunk_of(patches(1, 192, 320))])
+    finally:
+        detector._names = detector._model.config.id2label
+    assert observed.names == ("motorcycle",)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
+    import torch
+
+    from analyzers.inference.device import Device
+    from analyzers.vision.yolo import YoloNet
+
+    marker = tmp_path / "was here"
+
+    class Code:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (marker,))
+
+    torch.save({"model": Code(), "ema": None}, tmp_path / "evil.pt")
+    with pytest.raises((TypeError, pickle.UnpicklingError)):
+        YoloNet(tmp_path / "evil.pt", "detect", Device("cpu", torch.float32))
+    assert not marker.exists()
+
+
+def test_a_checkpoint_of_another_task_and_a_missing_one_are_refused(tiny_weights: TinyWeights, tmp_path: Path) -> None:
+    import torch
+
+    from analyzers.inference.device import Device
+    from analyzers.vision.yolo import YoloNet
+
+    device = Device("cpu", torch.float32)
+    with pytest.raises(FileNotFoundError, match=r"yolov8m\.pt"):  # a name that the library would download
+        YoloNet(tmp_path / "yolov8m.pt", "detect", device)
+    with pytest.raises(ValueError, match="'detect', not for 'pose'"):
+        YoloNet(tiny_weights.path("yolov8n") / "yolov8n.pt", "pose", device)
+
+
+# ---------------------------------------------------------------------------------------------------------- concluding
+
+STEP_S = 0.5
+WIDE, HIGH = 200, 100
+Box = tuple[str, float, float, float, float, float]
+"""Class, left, top, right, bottom, score."""
+
+
+def seen(*frames: Sequence[Box], first_s: float = 0.0, skip: Sequence[int] = ()) -> Detections:
+    """Frames at two per second; those in ``skip`` were never sampled."""
+    return pack_detections(
+        [
+            FrameDetections(
+                first_s + k * STEP_S,
+                np.array([b[1:5] for b in boxes], np.float32).reshape(-1, 4),
+                np.array([b[5] for b in boxes], np.float32),
+                tuple(b[0] for b in boxes),
+            )
+            for k, boxes in enumerate(frames)
+            if k not in skip
+        ]
+    )
+
+
+def cuts(edges_s: Sequence[float]) -> CutAnalysisResult:
+    """Shots between these times, at 30 frames a second."""
+    shots = tuple(
+        Shot(index=k, start_time=a, end_time=b, first_frame=round(30 * a), end_frame=round(30 * b))
+        for k, (a, b) in enumerate(pairwise(edges_s))
+    )
+    length_s = (edges_s[-1] - edges_s[0]) / len(shots)
+    return CutAnalysisResult(
+        cuts=(),
+        transitions=(),
+        shots=shots,
+        cuts_per_minute=0.0,
+        cuts_by_type={},
+        mean_shot_length_s=length_s,
+        median_shot_length_s=length_s,
+    )
+
+
+def conclude(*observations: Detections, duration_s: float, cuts_s: Sequence[float] = (), **config: Any) -> Any:
+    analyzer = ObjectDetection(ObjectDetectionConfig(fps=1 / STEP_S, **config))
+    results: dict[str, AnalyzerResult] = {"cut_analysis": cuts([0.0, *cuts_s, duration_s])} if cuts_s else {}
+    facts = VideoFacts(container="made", duration_s=duration_s, width=WIDE, height=HIGH)
+    return analyzer.conclude(list(observations), Context(facts, results))
+
+
+CAT: Box = ("cat", 50.0, 25.0, 150.0, 75.0, 0.9)
+"""A quarter of the picture, in its middle."""
+
+
+def dog(left: float, score: float = 0.8) -> Box:
+    return ("dog", left, 0.0, left + 40.0, 40.0, score)
+
+
+def spans_of(entry: Any) -> list[tuple[float, float]]:
+    return [(span.start_time, span.end_time) for span in entry.spans]
+
+
+def test_an_instance_and_its_measures() -> None:
+    result = conclude(seen([CAT], [CAT], [], []), duration_s=2.0)
+    (cat,) = result.instances
+    assert (cat.track_id, cat.object_class, cat.samples) == (0, "cat", 2)
+    assert spans_of(cat) == [(0.0, 1.0)]
+    assert (cat.time_share, cat.area_share, cat.centrality) == pytest.approx((0.5, 0.25, 1.0))
+    assert cat.prominence == pytest.approx((0.5 * 0.25 * 1.0) ** (1 / 3))
+    assert cat.best_confidence == pytest.approx(0.9)
+    first = result.frames[0].objects[0]
+    assert (first.position, first.track_id) == ("center", 0)
+    assert first.bounding_box.model_dump() == {"x": 50.0, "y": 25.0, "width": 100.0, "height": 50.0}
+    assert result.main_track_id == 0
+
+
+def test_prominence_falls_with_size_place_and_time() -> None:
+    corner: Box = ("cup", 0.0, 0.0, 20.0, 10.0, 0.9)
+    result = conclude(seen([CAT, corner], [CAT, corner], [CAT]), duration_s=1.5)
+    cat, cup = result.instances
+    # The corner's middle is (10, 5): 0.9 of half a diagonal from the middle (100, 50).
+    assert cup.centrality == pytest.approx(0.1)
+    assert cup.area_share == pytest.approx(0.01)
+    assert cat.prominence > cup.prominence
+    assert result.main_track_id == cat.track_id
+
+
+def test_two_of_a_class_that_pass_each_other_keep_their_numbers() -> None:
+    there = [[dog(10.0 * k), dog(150.0 - 15.0 * k, 0.7)] for k in range(10)]
+    swapped = [list(reversed(f)) if k % 2 else f for k, f in enumerate(there)]
+    result = conclude(seen(*swapped), duration_s=5.0, min_track_overlap=0.1)
+    lefts = [{o.track_id: o.bounding_box.x for o in frame.objects} for frame in result.frames]
+    assert [sorted(frame) for frame in lefts] == [[0, 1]] * 10
+    # Before they meet and long after; in between either box may be either dog.
+    assert [lefts[k][0] for k in (0, 1, 2, 3)] == [0.0, 10.0, 20.0, 30.0]
+
+
+def test_a_track_ends_after_lost_s_and_not_before() -> None:
+    def tracks(gap: int) -> int:
+        frames = [[dog(20.0)]] * 3 + [[]] * gap + [[dog(20.0)]] * 3
+        return len(conclude(seen(*frames), duration_s=STEP_S * len(frames), lost_s=2.0).instances)
+
+    # The box comes back (gap + 1) x 0.5 s after it was last seen.
+    assert [tracks(gap) for gap in (0, 2, 4, 6)] == [1, 1, 2, 2] or [tracks(gap) for gap in (0, 2, 4, 6)] == [
+        1,
+        1,
+        1,
+        2,
+    ]
+
+
+def test_frames_that_were_never_sampled_count_as_time() -> None:
+    frames = [[dog(20.0)]] * 12
+    assert len(conclude(seen(*frames), duration_s=6.0, lost_s=1.0).instances) == 1
+    lost = conclude(seen(*frames, skip=range(3, 9)), duration_s=6.0, lost_s=1.0)
+    assert len(lost.instances) == 2
+    # What lies in the gap was not seen: each stretch ends one step after its last sample.
+    assert [spans_of(i) for i in lost.instances] == [[(0.0, 1.5)], [(4.5, 6.0)]]
+
+
+def test_no_track_goes_across_a_cut() -> None:
+    frames = [[CAT]] * 6
+    assert [spans_of(i) for i in conclude(seen(*frames), duration_s=3.0).instances] == [[(0.0, 3.0)]]
+    cut = conclude(seen(*frames), duration_s=3.0, cuts_s=[1.5])
+    assert [spans_of(i) for i in cut.instances] == [[(0.0, 1.5)], [(1.5, 3.0)]]
+    assert spans_of(cut.classes[0]) == [(0.0, 3.0)]
+    assert cut.classes[0].instances == 2
+    assert cut.classes[0].max_at_once == 1
+
+
+@pytest.mark.parametrize(("score", "tracked"), [(0.39, False), (0.41, True)])
+def test_only_a_sure_box_begins_a_track(score: float, tracked: bool) -> None:
+    result = conclude(seen([dog(20.0, score)], [dog(20.0, score)]), duration_s=1.0, sure_score=0.4)
+    assert bool(result.instances) is tracked
+    assert [o.track_id for f in result.frames for o in f.objects] == ([0, 0] if tracked else [None, None])
+    # Without a track it is still there, and counted with its class.
+    assert result.classes[0].max_at_once == 1
+
+
+def test_a_weak_box_goes_on_with_a_track() -> None:
+    result = conclude(seen([dog(20.0)], [dog(20.0)], [dog(20.0, 0.3)], [dog(20.0)]), duration_s=2.0)
+    assert [o.track_id for f in result.frames for o in f.objects] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("left", "same"), [(30.0, True), (36.0, False)])
+def test_a_box_must_overlap_where_its_track_is_expected(left: float, same: bool) -> None:
+    # 40 px wide, moved by 30: overlap 10 / 70 = 0.14; by 36: 4 / 76 = 0.05.
+    result = conclude(seen([dog(0.0)], [dog(left)], [dog(left)]), duration_s=1.5, min_track_overlap=0.1)
+    first, second = (result.frames[k].objects[0].track_id for k in (0, 1))
+    assert (first == second) is same
+
+
+def test_a_thing_seen_once_has_no_track() -> None:
+    result = conclude(seen([dog(20.0)], [], []), duration_s=1.5)
+    assert result.instances == ()
+    assert result.frames[0].objects[0].track_id is None
+    assert spans_of(result.classes[0]) == [(0.0, 0.5)]
+
+
+@pytest.mark.parametrize(("bridge_s", "spans"), [(0.9, [(0.0, 0.5), (1.5, 2.0)]), (1.0, [(0.0, 2.0)])])
+def test_a_short_gap_is_no_interruption(bridge_s: float, spans: list[tuple[float, float]]) -> None:
+    result = conclude(seen([CAT], [], [], [CAT]), duration_s=2.0, bridge_s=bridge_s)
+    assert spans_of(result.classes[0]) == spans
+
+
+def test_counts_over_time() -> None:
+    both = [dog(0.0), dog(120.0), CAT]
+    result = conclude(seen([CAT], [CAT], both, both, [CAT], [CAT]), duration_s=3.0)
+    assert [(c.start_time, c.end_time, c.counts) for c in result.counts] == [
+        (0.0, 1.0, {"cat": 1}),
+        (1.0, 2.0, {"cat": 1, "dog": 2}),
+        (2.0, 3.0, {"cat": 1}),
+    ]
+    cat, dogs = result.classes
+    assert (cat.object_class, dogs.object_class, dogs.max_at_once, dogs.instances) == ("cat", "dog", 2, 2)
+    assert dogs.mean_at_once == pytest.approx(4 / 6)
+
+
+def test_classes_are_followed_apart() -> None:
+    frames = [[("cat" if k % 2 else "dog", *CAT[1:])] for k in range(6)]
+    result = conclude(seen(*frames), duration_s=3.0)
+    assert all(
+        i.object_class == o.object_class
+        for f in result.frames
+        for o in f.objects
+        for i in result.instances
+        if i.track_id == o.track_id
+    )
+    assert {i.object_class for i in result.instances} <= {"cat", "dog"}
+
+
+def test_the_result_does_not_depend_on_where_chunks_end() -> None:
+    frames = [[dog(10.0 * k), CAT] for k in range(8)]
+    whole = conclude(seen(*frames), duration_s=4.0)
+    parts = conclude(seen(*frames[:3]), seen(*frames[3:], first_s=1.5), duration_s=4.0)
+    assert parts == whole
+
+
+def test_time_line_and_headline_say_what_the_result_says() -> None:
+    result = conclude(seen([CAT], [CAT, dog(0.0), dog(120.0)], [CAT]), duration_s=1.5)
+    analyzer = ObjectDetection(ObjectDetectionConfig())
+    items = analyzer.timeline(result)
+    assert [(i.start_time, i.end_time, i.label) for i in items] == [(0.0, 1.5, "cat"), (0.5, 1.0, "2 x dog")]
+    assert analyzer.headline(result) == "Objects: cat in 100%, 2 x dog in 33% of the time."
+
+
+def test_nothing_seen_is_a_result_and_nothing_sampled_is_none() -> None:
+    result = conclude(seen([], []), duration_s=1.0)
+    assert (result.instances, result.classes, result.main_track_id) == ((), (), None)
+    assert ObjectDetection(ObjectDetectionConfig()).headline(result) == "Objects: none of the known classes."
+    with pytest.raises(NotApplicable):
+        conclude(duration_s=1.0)
+
+
+def test_detections_refuse_arrays_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match="2 frames and 1 boxes"):
+        Detections(
+            np.zeros(2), np.array([1, 1], np.int32), np.zeros((1, 4), np.float32), np.zeros(1, np.float32),
+            np.zeros(1, np.int32), ("cat",),
+        )  # fmt: skip
+
+
+def test_boxes_of_some_classes_only() -> None:
+    (frame,) = seen([CAT, dog(0.0), dog(120.0)]).frames()
+    assert frame.of(frozenset({"dog"})).boxes[:, 0].tolist() == [0.0, 120.0]
+    assert len(frame.of(frozenset({"cup"}))) == 0

@@ -1,0 +1,51 @@
+"""RT-DETR v2 checkpoints of the real format: a ResNet of four thin stages, 80 classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+WIDTHS = [32, 64, 96, 128]
+HIDDEN = 64
+
+LABELS = {0: "person", 3: "motorbike", 57: "sofa"}
+"""As the published checkpoints spell them; the other classes are numbered here."""
+
+
+def make(folder: Path) -> None:
+    """Writes config, tensors and image processor."""
+    import torch
+    from transformers import RTDetrImageProcessor, RTDetrResNetConfig, RTDetrV2Config, RTDetrV2ForObjectDetection
+
+    config = RTDetrV2Config(
+        backbone_config=RTDetrResNetConfig(
+            embedding_size=16,
+            hidden_sizes=WIDTHS,
+            depths=[1, 1, 1, 1],
+            layer_type="bottleneck",
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        encoder_in_channels=WIDTHS[1:],
+        encoder_hidden_dim=HIDDEN,
+        encoder_ffn_dim=64,
+        encoder_layers=1,
+        encoder_attention_heads=2,
+        d_model=HIDDEN,
+        decoder_in_channels=[HIDDEN] * 3,
+        decoder_ffn_dim=64,
+        decoder_layers=2,
+        decoder_attention_heads=2,
+        num_queries=50,
+        num_denoising=0,
+        id2label={i: LABELS.get(i, f"class {i}") for i in range(80)},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = RTDetrV2ForObjectDetection(config).eval()
+        # The heads begin at scores of 0.01 everywhere.
+        for head in (model.model.enc_score_head, *model.model.decoder.class_embed):
+            torch.nn.init.normal_(head.weight, std=0.2)
+            torch.nn.init.constant_(head.bias, -2.5)
+        for head in (*model.model.enc_bbox_head.layers, *(h.layers[-1] for h in model.model.decoder.bbox_embed)):
+            torch.nn.init.normal_(head.weight, std=0.1)
+        model.save_pretrained(folder)
+    RTDetrImageProcessor(size={"height": 320, "width": 320}).save_pretrained(folder)
