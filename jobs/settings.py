@@ -38,5 +38,3 @@ class JobSettings(Model):
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a job is taken up whose worker dies. 3 survives two crashes that have other causes, and ends a video
     that kills whatever touches it."""
-    settle_retry_s: Annotated[float, Field(ge=0.1, le=86_400.0)] = 30.0
-    """Seconds until what comes after a job's end (removing its upload, telling its client) is tried again."""

@@ -41,18 +41,17 @@ T = TypeVar("T")
 Analyse = Callable[[JobWork], Awaitable[AnalysisDocument]]
 """Makes a job's document. Stops when it is cancelled. The document's id is the job's."""
 
-AfterEnd = Callable[[JobRecord], Awaitable[bool]]
-"""What comes after a job's end, beside removing its video; False when it is to be tried again later. May be called
-again for the same job after a crash."""
+AfterEnd = Callable[[JobRecord], Awaitable[float | None]]
+"""What comes after a job's end, beside removing its video; gives the seconds until it is to be tried again, None when
+it is done. Takes less time than a lease. May be called again for the same job after a crash."""
 
 DEAD_OWNERS_S = 5.0
 """Wall seconds between two looks for workers of this machine that have died: a third of the shortest wait that a
 lease would cost instead."""
 
 
-async def nothing(record: JobRecord) -> bool:
+async def nothing(record: JobRecord) -> None:
     """An ``AfterEnd`` with nothing to do."""
-    return True
 
 
 @dataclass(frozen=True)
@@ -264,10 +263,11 @@ class Worker:
             if not record.options.keep:
                 await asyncio.to_thread(self._sources.discard, record.id)
             await asyncio.to_thread(self._results.forget_staged, record.id)
-            if await self._after_end(record):
+            wait_s = await self._after_end(record)
+            if wait_s is None:
                 await asyncio.to_thread(self._store.settle, lease)
             else:
-                await asyncio.to_thread(self._store.postpone, lease, self._settings.settle_retry_s)
+                await asyncio.to_thread(self._store.postpone, lease, wait_s)
         except (LeaseLost, StoreUnavailable) as error:
             logger.warning("%s is to be settled again: %s", record.id, error)
 
