@@ -9,6 +9,7 @@ from pydantic import Field
 
 from analyzers.runtime import LicencePolicy, Runtime
 from jobs.cache import CacheSettings
+from jobs.callbacks import CallbackSettings
 from jobs.disk import DiskSettings
 from jobs.retention import RetentionSettings
 from jobs.settings import JobSettings
@@ -59,6 +60,8 @@ class GraphArgs(Model):
     """Bounds on files."""
     fetch: FetchPolicy = FetchPolicy()
     """Downloads: hosts, bounds, retries, cookies and proxy."""
+    callbacks: CallbackSettings = CallbackSettings()
+    """Who may be told that a job has ended, and how long it is tried."""
     cache: CacheSettings = CacheSettings()
     """Sections of earlier requests."""
     disk: DiskSettings = DiskSettings()
