@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from analyzers.catalogue import closure, names
+from analyzers.catalogue import CATALOGUE, closure
 from analyzers.host import AnalyzerHost
 from benchmarks.measure import Usage, replica_memory_mb, usage
 from deployments.settings import PROJECT_ROOT
@@ -34,13 +34,22 @@ from ops.perf_clip import make_perf_clip
 from ops.profiles import PROFILE_FILES, load_profile
 from ops.server import Service, free_port, local_service
 
-FIRST = ("cut_analysis", "camera_analysis", "color_analysis", "audio_analysis", "speech_flow")
+FIRST = ("cut_analysis", "camera_analysis", "color_analysis", "text_overlay", "audio_analysis", "speech_flow")
+MEASURES = tuple(cls.name for cls in CATALOGUE if not cls.models or cls.name == "text_overlay")
+"""Analyzers that need no weights."""
 
 SETS: dict[str, Callable[[], tuple[str, ...]]] = {
     "first": lambda: closure(FIRST),
-    "no-text": lambda: tuple(name for name in names() if name != "text_overlay"),
-    "all": names,
+    "no-text": lambda: MEASURES,
+    "all": lambda: MEASURES,
 }
+
+CONFIGS: dict[str, dict[str, dict[str, str]]] = {
+    "first": {"text_overlay": {"engine": "none"}},
+    "no-text": {"text_overlay": {"engine": "none"}},
+    "all": {},
+}
+"""Text reading left out: text_overlay takes its pictures, here and in the yardsticks, and reads nothing."""
 
 TARGETS: dict[str, dict[str, float]] = {
     "first": {
@@ -89,8 +98,10 @@ def _measure(console: Console, label: str, short: Path, folder: Path, runs: int,
     config = load_profile(PROFILE_FILES["cpu"], port=free_port(0), args=args)
     blocks = config["applications"][0]["deployments"]
     config["applications"][0]["deployments"] = [b for b in blocks if b["name"] in (*analyzers, "Ingress")]
+    for block in config["applications"][0]["deployments"]:
+        block["user_config"] = {**block.get("user_config", {}), **CONFIGS[label].get(block["name"], {})}
     with local_service(config) as service:
-        figures = {"start, s": service.start_s, **_measure_speed(console, service, short, analyzers, runs)}
+        figures = {"start, s": service.start_s, **_measure_speed(console, service, short, label, runs)}
         if memory:
             figures |= _measure_memory(console, service, short, folder)
     _print(console, figures, TARGETS[label])
@@ -106,9 +117,8 @@ def _short_clip(folder: Path) -> Path:
     return clip
 
 
-def _measure_speed(
-    console: Console, service: Service, clip: Path, analyzers: tuple[str, ...], runs: int
-) -> dict[str, Any]:
+def _measure_speed(console: Console, service: Service, clip: Path, label: str, runs: int) -> dict[str, Any]:
+    analyzers, configs = SETS[label](), CONFIGS[label]
     _analyze(service, clip)
     with usage(os.getpid()) as idle:
         time.sleep(IDLE_S)
@@ -118,8 +128,8 @@ def _measure_speed(
         with usage(os.getpid()) as taken:
             documents.append(_analyze(service, clip))
         served.append(taken)
-        local.append(_yardstick("local", clip, analyzers))
-        old.append(_yardstick("old", clip, analyzers))
+        local.append(_yardstick("local", clip, analyzers, configs))
+        old.append(_yardstick("old", clip, analyzers, configs))
         console.print(
             f"run {run + 1}: decode {decode[-1].wall_s:.2f} s wall {decode[-1].cpu_s:.2f} s CPU, "
             f"service {served[-1].wall_s:.2f} / {served[-1].cpu_s:.2f}, one process {local[-1].wall_s:.2f} / "
@@ -175,8 +185,11 @@ def _analyze(service: Service, clip: Path) -> dict[str, Any]:
     return document
 
 
-def _yardstick(kind: str, clip: Path, analyzers: tuple[str, ...] = ()) -> Usage:
-    command = [sys.executable, "-m", "benchmarks.yardsticks", kind, str(clip), ",".join(analyzers)]
+def _yardstick(
+    kind: str, clip: Path, analyzers: tuple[str, ...] = (), configs: Mapping[str, Mapping[str, str]] | None = None
+) -> Usage:
+    wanted = {name: (configs or {}).get(name, {}) for name in analyzers}
+    command = [sys.executable, "-m", "benchmarks.yardsticks", kind, str(clip), json.dumps(wanted)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     return Usage(**json.loads(done.stdout.strip().splitlines()[-1]))
 

@@ -1,10 +1,11 @@
 """What the service is held against, each in processes of its own: bare decoding, one process, the old way.
 
-    python -m benchmarks.yardsticks decode CLIP          PyAV, every picture decoded, none looked at
-    python -m benchmarks.yardsticks local CLIP NAMES     the same analyzers in one process
-    python -m benchmarks.yardsticks old CLIP NAMES       three workers, each analyzer reads the video itself
+    python -m benchmarks.yardsticks decode CLIP             PyAV, every picture decoded, none looked at
+    python -m benchmarks.yardsticks local CLIP ANALYZERS    the same analyzers in one process
+    python -m benchmarks.yardsticks old CLIP ANALYZERS      three workers, each analyzer reads the video itself
 
-Each prints one line of JSON: ``{"wall_s": …, "cpu_s": …}``. Loading and warming up are not counted.
+ANALYZERS is JSON, settings by name. Each prints one line of JSON: ``{"wall_s": …, "cpu_s": …}``. Loading and
+warming up are not counted.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -54,31 +56,34 @@ def bare_decode(path: Path) -> None:
             pass
 
 
-def local(path: Path, names: tuple[str, ...]) -> tuple[float, float]:
+Configs = Mapping[str, Mapping[str, Any]]
+
+
+def local(path: Path, configs: Configs) -> tuple[float, float]:
     """Wall and processor seconds of the local runner, warm."""
-    runner = LocalRunner(GraphArgs(analyzers=names))
+    runner = LocalRunner(GraphArgs(analyzers=tuple(configs)), configs)
     runner.analyze(path)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     runner.analyze(path)
     return time.perf_counter() - wall_s, time.process_time() - cpu_s
 
 
-def old_way(path: Path, names: tuple[str, ...]) -> tuple[float, float]:
+def old_way(path: Path, configs: Configs) -> tuple[float, float]:
     """Wall and processor seconds of three workers that share out the analyzers; each reads the file for itself."""
     facts = probe(path, MediaLimits())
     with multiprocessing.get_context("spawn").Pool(OLD_WORKERS) as pool:
-        pool.map(_warm, [names] * OLD_WORKERS, chunksize=1)
+        pool.map(_warm, [configs] * OLD_WORKERS, chunksize=1)
         started_s = time.perf_counter()
-        cpu_s = sum(pool.starmap(_read_and_analyze, [(path, name, facts) for name in names], chunksize=1))
+        cpu_s = sum(pool.starmap(_read_and_analyze, [(path, name, facts) for name in configs], chunksize=1))
         return time.perf_counter() - started_s, cpu_s
 
 
 _hosts: dict[str, AnalyzerHost] = {}
 
 
-def _warm(names: tuple[str, ...]) -> None:
+def _warm(configs: Configs) -> None:
     limit_threads(1)
-    _hosts.update({name: AnalyzerHost(name) for name in names})
+    _hosts.update({name: AnalyzerHost(name, config) for name, config in configs.items()})
     time.sleep(0.5)  # so that each worker takes one of these
 
 
@@ -153,13 +158,13 @@ def _batch(frames: list[tuple[float, int, UInt8Array]], need: FrameNeed, facts: 
 
 def main() -> None:
     kind, path = sys.argv[1], Path(sys.argv[2])
-    names = tuple(sys.argv[3].split(",")) if len(sys.argv) > 3 else ()
+    configs: Configs = json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
     if kind == "decode":
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         bare_decode(path)
         wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
     else:
-        wall_s, cpu_s = {"local": local, "old": old_way}[kind](path, names)
+        wall_s, cpu_s = {"local": local, "old": old_way}[kind](path, configs)
     print(json.dumps({"wall_s": wall_s, "cpu_s": cpu_s}))
 
 
