@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -72,12 +73,14 @@ class Site:
         routes: Path to what answers; tests add theirs.
         requests: Method, path, headers and body of all that came in.
         stop: Set when the server ends, so that endless answers end too.
+        tls: When set, new connections speak TLS.
     """
 
     port: int = 0
     routes: dict[str, Route] = field(default_factory=dict)
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
+    tls: ssl.SSLContext | None = None
 
     @property
     def host(self) -> str:
@@ -93,6 +96,14 @@ class Site:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    site: Site
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """In the connection's thread: a handshake that fails ends that thread only."""
+        if not self.site.tls:
+            return super().finish_request(request, client_address)
+        with self.site.tls.wrap_socket(request, server_side=True) as wrapped:
+            return super().finish_request(wrapped, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that go away are what many tests are about."""
@@ -103,7 +114,7 @@ def running_site(routes: Mapping[str, Route] | None = None) -> Iterator[Site]:
     """A server on a free port of 127.0.0.1."""
     site = Site(routes=dict(routes or {}))
     server = _Server(("127.0.0.1", 0), type("Handler", (Asked,), {"site": site}))
-    site.port = server.server_address[1]
+    server.site, site.port = site, server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
