@@ -44,10 +44,18 @@ def write_record(folder: Path, record: PullRecord) -> None:
 def read_record(folder: Path) -> PullRecord | None:
     """The folder's record; None without one that can be read."""
     try:
-        found = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
+        return parse_record((folder / RECORD_NAME).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def parse_record(text: str) -> PullRecord | None:
+    """The record in this text; None where it is none."""
+    try:
+        found = json.loads(text)
         files = {str(name): int(size) for name, size in found["files"].items()}
         return PullRecord(str(found["pin"]), str(found["revision"]), str(found["source"]), files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
