@@ -33,6 +33,10 @@ class Generated:
     ending: Ending
 
 
+UNWRITTEN = Generated("", 0.0, 0, "time")
+"""What comes of a text whose time was up before it began."""
+
+
 @dataclass(frozen=True)
 class Bounds:
     """How far generation may go.

@@ -11,19 +11,38 @@ The prompts are those of the model cards and are constants here, so that they do
 from __future__ import annotations
 
 import copy
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from analyzers.inference.device import Device
-from analyzers.inference.generation import Bounds, Generated, generate, make_greedy
+from analyzers.inference.generation import UNWRITTEN, Bounds, Generated, generate, make_greedy
 from analyzers.inference.hub_models import Quantization, load_pretrained, load_processor
 from analyzers.inference.oom import in_halves
 from media.types import UInt8Array
+
+Framing = Literal["whole", "centre"]
+"""What of a frame a model with square pictures sees: all of it on a ground of the mean colour, or the square in its
+middle."""
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """How frames are brought into the model.
+
+    Attributes:
+        framing: For models with square pictures.
+        tokens_per_frame: Most tokens of a frame pair, for models that take pictures of any size.
+    """
+
+    framing: Framing = "whole"
+    tokens_per_frame: int = 128
 
 
 @dataclass(frozen=True)
@@ -63,6 +82,7 @@ class VideoChat(ABC):
         self._pictures = load_processor(processor_class, path)
         self.model = load_pretrained(model_class, path, device, quantization=quantization)
         self._device = device
+        self.options = PictureOptions()
         make_greedy(self.model, self._tokenizer)
 
     def describe(self, clips: Sequence[UInt8Array], question: str, bounds: Bounds) -> list[Generated]:
@@ -76,25 +96,27 @@ class VideoChat(ABC):
         Raises:
             AnalysisFailed: ``gpu_out_of_memory``: one clip by itself does not fit.
         """
+        import torch
 
         def run(part: Sequence[UInt8Array]) -> list[Generated]:
-            import torch
+            if bounds.over:
+                return [UNWRITTEN] * len(part)
+            encoded = self._encode(part)
+            return self._generate([self._prompt(question, clip) for clip in encoded], encoded, bounds)
 
-            with torch.inference_mode():
-                encoded = self._encode(part)
-                texts = [self._prompt(question, clip) for clip in encoded]
-                return self._generate(texts, encoded, bounds)
+        with torch.inference_mode():
+            return in_halves(run, clips)
 
-        return in_halves(run, clips)
-
-    def ask(self, clip: UInt8Array, questions: Sequence[str], bounds: Bounds, at_once: int) -> list[Generated]:
-        """One answer for each question about one clip.
+    def ask(
+        self, clip: UInt8Array | None, questions: Sequence[str], bounds: Sequence[Bounds], at_once: int
+    ) -> list[Generated]:
+        """One answer for each question, about one clip or about nothing but the question's own text.
 
         Args:
-            clip: uint8 (frames, H, W, 3) RGB.
+            clip: uint8 (frames, H, W, 3) RGB, or None.
             questions: All different.
-            bounds: Of each answer.
-            at_once: Answers in one batch; halved where memory is short.
+            bounds: Of each answer; neighbours with the same bounds are answered as one batch.
+            at_once: Largest batch; halved where memory is short.
 
         Raises:
             AnalysisFailed: ``gpu_out_of_memory``: one question by itself does not fit.
@@ -102,25 +124,17 @@ class VideoChat(ABC):
         import torch
 
         with torch.inference_mode():
-            (encoded,) = in_halves(self._encode, [clip])
-            texts = [self._prompt(question, encoded) for question in questions]
-            parts = [texts[i : i + at_once] for i in range(0, len(texts), at_once)]
+            encoded = [] if clip is None else in_halves(self._encode, [clip])
+            texts = [self._prompt(question, *encoded) for question in questions]
             if len(texts) == 1:
-                answers = [in_halves(lambda p: self._generate(p, [encoded] * len(p), bounds), part) for part in parts]
-            else:
-                (prefix,) = in_halves(lambda clips: [self._prefix(texts, clip) for clip in clips], [encoded])
-                answers = [in_halves(lambda p: self._go_on(p, prefix, bounds), part) for part in parts]
-        return [answer for part in answers for answer in part]
-
-    def write(self, questions: Sequence[str], bounds: Bounds, at_once: int) -> list[Generated]:
-        """One answer for each question without pictures.
-
-        Raises:
-            AnalysisFailed: ``gpu_out_of_memory``: one question by itself does not fit.
-        """
-        texts = [self.text_format.format(question=question) for question in questions]
-        parts = [texts[i : i + at_once] for i in range(0, len(texts), at_once)]
-        return [answer for part in parts for answer in in_halves(lambda p: self._generate(p, [], bounds), part)]
+                return in_halves(lambda part: self._generate(part, encoded, bounds[0]), texts)
+            (prefix,) = in_halves(lambda rows: [self._prefix(row, encoded) for row in rows], [texts])
+            answers: list[Generated] = []
+            for limits, group in itertools.groupby(zip(texts, bounds, strict=True), key=lambda pair: pair[1]):
+                rows = [text for text, _ in group]
+                for start in range(0, len(rows), at_once):
+                    answers += in_halves(partial(self._go_on, prefix, limits), rows[start : start + at_once])
+            return answers
 
     @abstractmethod
     def _classes(self) -> tuple[Any, Any]:
@@ -134,10 +148,14 @@ class VideoChat(ABC):
         """What the model needs beside tokens and features."""
         return {}
 
-    def _prompt(self, question: str, clip: Encoded) -> str:
-        """The prompt with as many video tokens as the clip has features."""
-        expanded = self.video_token * len(clip.features)
-        return self.video_format.replace(self.video_token, expanded).format(question=question)
+    def _prompt(self, question: str, clip: Encoded | None = None) -> str:
+        """The prompt, with as many video tokens as the clip has features. A question has no special tokens."""
+        for token in self._tokenizer.all_special_tokens:
+            question = question.replace(token, "")
+        if clip is None:
+            return self.text_format.replace("{question}", question)
+        expanded = self.video_format.replace(self.video_token, self.video_token * len(clip.features))
+        return expanded.replace("{question}", question)
 
     def _generate(self, texts: Sequence[str], clips: Sequence[Encoded], bounds: Bounds) -> list[Generated]:
         tokens = self._tokenizer(list(texts), padding=True, return_tensors="pt").to(self._device.name)
@@ -147,31 +165,33 @@ class VideoChat(ABC):
             inputs |= self._extra_inputs(tokens.input_ids, clips)
         return generate(self.model, self._tokenizer, inputs, bounds)
 
-    def _prefix(self, texts: Sequence[str], clip: Encoded) -> tuple[Any, Any]:
+    def _prefix(self, texts: Sequence[str], clips: Sequence[Encoded]) -> tuple[Any, Any]:
         """Tokens that all texts begin with, (1, length), and their keys and values."""
         import torch
         from transformers import DynamicCache
 
         rows = [self._tokenizer(text).input_ids for text in texts]
-        length = common_length(rows)
-        token_ids = torch.tensor([rows[0][:length]], device=self._device.name)
+        token_ids = torch.tensor([rows[0][: common_length(rows)]], device=self._device.name)
         cache = DynamicCache(config=self.model.config.get_text_config())
-        self.model(
-            input_ids=token_ids,
-            past_key_values=cache,
-            mm_encoder_outputs=_features([clip]),
-            use_cache=True,
-            logits_to_keep=1,
-            **self._extra_inputs(token_ids, [clip]),
-        )
+        inputs: dict[str, Any] = {"input_ids": token_ids, "past_key_values": cache, "use_cache": True}
+        if clips:
+            inputs["mm_encoder_outputs"] = _features(clips)
+            inputs |= self._extra_inputs(token_ids, clips)
+        self._forget()
+        self.model(**inputs, logits_to_keep=1)
         return token_ids, cache
 
-    def _go_on(self, texts: Sequence[str], prefix: tuple[Any, Any], bounds: Bounds) -> list[Generated]:
+    def _forget(self) -> None:  # noqa: B027 - nothing to forget in most families
+        """Drops what the model remembers of the clip before."""
+
+    def _go_on(self, prefix: tuple[Any, Any], bounds: Bounds, texts: Sequence[str]) -> list[Generated]:
         """Generates from a copy of the prefix; shorter questions are padded behind it."""
         import torch
 
+        if bounds.over:
+            return [UNWRITTEN] * len(texts)
         token_ids, cache = prefix
-        length = token_ids.shape[1]
+        length, name = token_ids.shape[1], self._device.name
         rests = [self._tokenizer(text).input_ids[length:] for text in texts]
         width = max(map(len, rests))
         pad = self._tokenizer.pad_token_id or 0
@@ -179,7 +199,6 @@ class VideoChat(ABC):
         mask = [[1] * length + [0] * (width - len(rest)) + [1] * len(rest) for rest in rests]
         own = copy.deepcopy(cache)
         own.batch_repeat_interleave(len(texts))
-        name = self._device.name
         inputs = {
             "input_ids": torch.cat([token_ids.expand(len(texts), -1), torch.tensor(padded, device=name)], dim=1),
             "attention_mask": torch.tensor(mask, device=name),
@@ -204,7 +223,8 @@ class LlavaNextVideo(VideoChat):
     def _encode(self, clips: Sequence[UInt8Array]) -> list[Encoded]:
         encoded = []
         for clip in clips:
-            pixels = self._pictures(videos=[clip], return_tensors="pt").pixel_values_videos
+            shown = on_square(clip, self._pictures.image_mean) if self.options.framing == "whole" else clip
+            pixels = self._pictures(videos=[shown], return_tensors="pt").pixel_values_videos
             output = self.model.get_video_features(pixels.to(self._device.name, self._device.dtype), return_dict=True)
             encoded.append(Encoded(output.pooler_output[0]))
         return encoded
@@ -222,8 +242,6 @@ class Qwen2Vl(VideoChat):
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
         "{question}<|im_end|>\n<|im_start|>assistant\n"
     )
-    pixels_per_frame: tuple[int, int] | None = None
-    """Least and most pixels of a frame in the model; the checkpoint's own where None."""
 
     def _classes(self) -> tuple[Any, Any]:
         from transformers import Qwen2VLForConditionalGeneration, Qwen2VLVideoProcessor
@@ -231,11 +249,11 @@ class Qwen2Vl(VideoChat):
         return Qwen2VLForConditionalGeneration, Qwen2VLVideoProcessor
 
     def _encode(self, clips: Sequence[UInt8Array]) -> list[Encoded]:
-        options: dict[str, Any] = {"cap_pixels_per_frame": False}
-        if self.pixels_per_frame:
-            least, most = self.pixels_per_frame
-            options["size"] = {"shortest_edge": least, "longest_edge": most}
-        inputs = self._pictures(videos=list(clips), return_tensors="pt", **options).to(self._device.name)
+        cell = (self._pictures.patch_size * self._pictures.merge_size) ** 2
+        most = self.options.tokens_per_frame * cell
+        size = {"shortest_edge": min(most, LEAST_TOKENS * cell), "longest_edge": most}
+        options = {"cap_pixels_per_frame": False, "size": size, "return_tensors": "pt"}
+        inputs = self._pictures(videos=list(clips), **options).to(self._device.name)
         pixels = inputs.pixel_values_videos.to(self._device.dtype)
         output = self.model.get_video_features(pixels, inputs.video_grid_thw, return_dict=True)
         return [Encoded(f, grid) for f, grid in zip(output.pooler_output, inputs.video_grid_thw, strict=True)]
@@ -243,15 +261,38 @@ class Qwen2Vl(VideoChat):
     def _extra_inputs(self, token_ids: Any, clips: Sequence[Encoded]) -> dict[str, Any]:
         import torch
 
-        video = 2  # the kind of a video token, as the processor numbers them
+        video = 2  # the type of a video token, as the processor numbers them
         return {
             "mm_token_type_ids": (token_ids == self.model.config.video_token_id).int() * video,
             "video_grid_thw": torch.stack([clip.grid for clip in clips]),
         }
 
+    def _forget(self) -> None:
+        self.model.model.rope_deltas = None
+
 
 FAMILIES: dict[str, type[VideoChat]] = {"llava-next-video-7b": LlavaNextVideo, "qwen2-vl-7b": Qwen2Vl}
 """By pin: a licence policy may put one in the place of another."""
+
+
+LEAST_TOKENS = 16
+"""Fewest tokens of a frame pair: smaller pictures are enlarged, as the model was trained with nothing smaller."""
+
+
+def on_square(frames: UInt8Array, mean: Sequence[float]) -> UInt8Array:
+    """The frames in the middle of squares of their longer side, on a ground of the colour ``mean`` (R, G, B in [0, 1]).
+
+    Args:
+        frames: uint8 (N, H, W, 3).
+        mean: Of the model's normalisation, so that the ground is zero behind it.
+    """
+    count, height, width, _ = frames.shape
+    side = max(height, width)
+    squares = np.empty((count, side, side, 3), np.uint8)
+    squares[:] = np.round(255.0 * np.asarray(mean)).astype(np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    squares[:, top : top + height, left : left + width] = frames
+    return squares
 
 
 def common_length(rows: Sequence[Sequence[int]]) -> int:
