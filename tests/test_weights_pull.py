@@ -11,6 +11,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,8 @@ CONFIG = b'{"model_type": "made"}'
 NONE = Path("/nonexistent/lock")
 
 
-def made_pin(name: str = "made", **changes: object) -> Pin:
-    fields: dict[str, object] = {
+def made_pin(name: str = "made", **changes: Any) -> Pin:
+    fields: dict[str, Any] = {
         "name": name,
         "title": "Made",
         "hub_id": f"org/{name}",
@@ -46,7 +47,7 @@ def made_pin(name: str = "made", **changes: object) -> Pin:
         "used_by": ("nobody",),
         **changes,
     }
-    return Pin(**fields)  # type: ignore[arg-type]
+    return Pin(**fields)
 
 
 def files(model: bytes = BIG) -> dict[str, bytes]:
@@ -153,7 +154,7 @@ def zipped(**members: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def archive_pin(hub: MadeHub, content: bytes, **changes: object) -> Pin:
+def archive_pin(hub: MadeHub, content: bytes, **changes: Any) -> Pin:
     hub.repos["files"] = {"all.zip": content}
     remote = RemoteFile(f"{hub.url}/files/all.zip", "all.zip", members=("face.onnx", "age.onnx"))
     return made_pin(hub_id="", files=(), optional=(), revision="v1", remote=(remote,), **changes)
@@ -341,7 +342,7 @@ def test_a_broken_lock_is_not_taken_for_an_empty_one(hub: MadeHub, tmp_path: Pat
     ids=["repository", "revision", "file"],
 )
 def test_what_the_hub_does_not_have(
-    hub: MadeHub, tmp_path: Path, change: dict[str, object], code: str, status: int
+    hub: MadeHub, tmp_path: Path, change: dict[str, Any], code: str, status: int
 ) -> None:
     lost = failure(run(hub, tmp_path, made_pin(**change)))
     assert (lost.code, lost.exit_status) == (code, status)
@@ -394,11 +395,13 @@ def test_too_little_disk_is_said_before_anything_is_fetched(
     hub: MadeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(pulling.shutil, "disk_usage", lambda _: usage._replace(free=pulling.SPARE_BYTES + len(BIG)))
+    monkeypatch.setattr("weights.pull.shutil.disk_usage", lambda _: usage._replace(free=pulling.SPARE_BYTES + len(BIG)))
     with pytest.raises(DiskFull, match=r"free are 0\.3 GB"):
         run(hub, tmp_path)
     assert hub.fetched("model.safetensors") == []
-    monkeypatch.setattr(pulling.shutil, "disk_usage", lambda _: usage._replace(free=pulling.SPARE_BYTES + 2 * len(BIG)))
+    monkeypatch.setattr(
+        "weights.pull.shutil.disk_usage", lambda _: usage._replace(free=pulling.SPARE_BYTES + 2 * len(BIG))
+    )
     assert run(hub, tmp_path)[0].error is None
 
 

@@ -8,6 +8,7 @@ import json
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -251,7 +252,7 @@ def test_a_bundle_whose_record_names_files_it_lacks_is_refused(tmp_path: Path) -
 
 def test_a_record_cannot_lead_out_of_the_pins_folder(tmp_path: Path) -> None:
     record = {"pin": "made", "revision": COMMIT, "source": "x", "files": {"../../escape": 1, "config.json": 1}}
-    entries = [(f"made/{RECORD_NAME}", json.dumps(record).encode(), {}), ("made/config.json", CONFIG, {})]
+    entries: list[Any] = [(f"made/{RECORD_NAME}", json.dumps(record).encode(), {}), ("made/config.json", CONFIG, {})]
     path = tar_with(tmp_path / "w.tar", *entries, ("made/model.safetensors", BIG, {}))
     lost = failure(pull([made_pin()], Bundle(path), tmp_path / "here", committed_lock=NONE))
     assert lost.code == "not_on_source"
