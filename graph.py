@@ -10,7 +10,6 @@ import os
 # No `from __future__ import annotations` here: Serve reads the annotation of `args` to type the yaml's values.
 from ray.serve import Application
 
-from analyzers.catalogue import analyzer_class, names
 from deployments.analyzer import AnalyzerDeployment
 from deployments.ingress import IngressDeployment
 from deployments.serve_flags import refused_flags
@@ -27,8 +26,9 @@ def build(args: GraphArgs) -> Application:
     """
     if flags := refused_flags(os.environ):
         raise RuntimeError(" ".join(flags))
-    active = names() if args.analyzers is None else tuple(analyzer_class(name).name for name in args.analyzers)
-    analyzers = {name: AnalyzerDeployment.options(name=name).bind(name, args.runtime) for name in active}
+    analyzers = {
+        name: AnalyzerDeployment.options(name=name).bind(name, args.runtime) for name in args.active_analyzers
+    }
     return IngressDeployment.bind(args, analyzers)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Literal, get_args
 
 from analyzers.audio_analysis import AudioAnalysis
 from analyzers.base import AnyAnalyzer
+from analyzers.blip2_video_analyzer import Blip2VideoAnalyzer
 from analyzers.camera_analysis import CameraAnalysis
 from analyzers.color_analysis import ColorAnalysis
 from analyzers.composition_analysis import CompositionAnalysis
 from analyzers.content_quality import ContentQuality
 from analyzers.cut_analysis import CutAnalysis
 from analyzers.object_detection import ObjectDetection
+from analyzers.qwen2_vl_temporal import Qwen2VlTemporal
 from analyzers.scene_segmentation import SceneSegmentation
 from analyzers.sound_effects import SoundEffects
 from analyzers.speech_flow import SpeechFlow
@@ -19,10 +22,14 @@ from analyzers.speech_rate import SpeechRate
 from analyzers.speech_transcription import SpeechTranscription
 from analyzers.temporal_flow import TemporalFlow
 from analyzers.text_overlay import TextOverlayAnalysis
+from analyzers.video_llava import VideoLlava
 from analyzers.visual_effects import VisualEffects
-from schema.errors import RetiredAnalyzer, UnknownAnalyzer
+from schema.errors import AnalyzerNotDeployed, RetiredAnalyzer, UnknownAnalyzer
 
 CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
+    VideoLlava,
+    Qwen2VlTemporal,
+    Blip2VideoAnalyzer,
     CutAnalysis,
     SceneSegmentation,
     VisualEffects,
@@ -41,6 +48,9 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
 )
 """Document order; an analyzer stands behind all that it comes ``after`` or ``uses``."""
 
+VideoLanguageModel = Literal["video_llava", "qwen2_vl_temporal", "blip2_video_analyzer"]
+"""Alternatives to each other: each fills a third of a card, so one of them is deployed."""
+
 RETIRED: dict[str, str] = {
     "auroracap": "video_llava",
     "vid2seq": "video_llava",
@@ -58,6 +68,33 @@ _BY_NAME: dict[str, type[AnyAnalyzer]] = {cls.name: cls for cls in CATALOGUE}
 def names() -> tuple[str, ...]:
     """All names in document order."""
     return tuple(_BY_NAME)
+
+
+def active_names(chosen: VideoLanguageModel) -> tuple[str, ...]:
+    """All names in document order, with the chosen one of the video language models only."""
+    return tuple(name for name in names() if name == chosen or name not in get_args(VideoLanguageModel))
+
+
+def require_deployed(name: str, deployed: Collection[str]) -> None:
+    """Refuses a name that is not part of the application.
+
+    Raises:
+        RetiredAnalyzer: Earlier systems had it.
+        UnknownAnalyzer: There never was one.
+        AnalyzerNotDeployed: It exists; the text says how to get it.
+    """
+    analyzer_class(name)
+    if name in deployed:
+        return
+    alternatives = get_args(VideoLanguageModel)
+    instead = next((other for other in alternatives if other in deployed), None)
+    if name in alternatives and instead:
+        raise AnalyzerNotDeployed(
+            f"{name!r} is not deployed; the video language model here is {instead!r}",
+            f"Ask for {instead!r}; or set video_language_model: {name} in the Serve yaml's args, give its deployment "
+            "block that name, and deploy the file.",
+        )
+    raise AnalyzerNotDeployed(f"{name!r} is not deployed; deployed are: {', '.join(deployed)}")
 
 
 def analyzer_class(name: str) -> type[AnyAnalyzer]:

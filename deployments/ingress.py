@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from analyzers.catalogue import RETIRED, analyzer_class, names
+from analyzers.catalogue import RETIRED, names, require_deployed
 from analyzers.host import Description
 from deployments.analyzer import BOOKED_CPUS
 from deployments.calls import Failure
@@ -46,6 +46,7 @@ from schema.api import (
 )
 from schema.document import AnalysisDocument, SourceFacts
 from schema.errors import (
+    AnalyzerNotDeployed,
     AnalyzerSystemError,
     Cancelled,
     DecodeFailed,
@@ -72,6 +73,7 @@ ANALYZE_ERRORS = (
     InvalidRequest,
     UnknownAnalyzer,
     RetiredAnalyzer,
+    AnalyzerNotDeployed,
     PathNotAllowed,
     FileMissing,
     NotAVideo,
@@ -321,9 +323,7 @@ class Ingress:
         if wanted is None:
             return tuple(self._handles)
         for name in wanted:
-            analyzer_class(name)
-            if name not in self._handles:
-                raise UnknownAnalyzer(f"{name!r} is not deployed here; deployed are {sorted(self._handles)}")
+            require_deployed(name, self._handles)
         return wanted
 
     async def _described(self) -> dict[str, Description | Failure]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from analyzers.catalogue import VideoLanguageModel, active_names, analyzer_class
 from analyzers.runtime import LicencePolicy, Runtime
 from jobs.cache import CacheSettings
 from jobs.callbacks import CallbackSettings
@@ -25,7 +26,10 @@ class GraphArgs(Model):
     """What the graph is made of and how much it takes on. Each number has a unit, a bound and a reason."""
 
     analyzers: tuple[str, ...] | None = None
-    """Names of the deployed analyzers; all of the catalogue when null."""
+    """Names of the deployed analyzers; when null all of the catalogue but the video language models not chosen."""
+    video_language_model: VideoLanguageModel = "video_llava"
+    """Which of the video language models is deployed where ``analyzers`` is null. They are alternatives: each fills a
+    third of a card. Its block in the yaml's ``deployments`` has the same name."""
     data_dir: str = "data"
     """Folder for results and uploads. Relative paths start at the project's root."""
     video_roots: tuple[str, ...] = ("data/videos",)
@@ -74,6 +78,18 @@ class GraphArgs(Model):
     def resolve(self, path: str) -> Path:
         """``path`` as an absolute path; relative ones start at the project's root."""
         return (PROJECT_ROOT / Path(path).expanduser()).resolve()
+
+    @property
+    def active_analyzers(self) -> tuple[str, ...]:
+        """Names of the analyzers that the application holds.
+
+        Raises:
+            UnknownAnalyzer: ``analyzers`` names one that does not exist.
+            RetiredAnalyzer: It names one that was replaced.
+        """
+        if self.analyzers is None:
+            return active_names(self.video_language_model)
+        return tuple(analyzer_class(name).name for name in self.analyzers)
 
     @property
     def data_path(self) -> Path:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from analyzers.catalogue import analyzer_class, closure, names
+from analyzers.catalogue import analyzer_class, closure, require_deployed
 from analyzers.host import AnalyzerHost, Fault
 from deployments.reuse import Recalled, SectionReuse
 from deployments.settings import GraphArgs
@@ -56,9 +56,10 @@ class LocalRunner:
         cache: SectionCache | None = None,
     ) -> None:
         self._settings, self._cache = settings, cache
-        active = names() if settings.analyzers is None else settings.analyzers
         runtime = settings.runtime
-        self._hosts = {name: AnalyzerHost(name, (configs or {}).get(name), runtime) for name in active}
+        self._hosts = {
+            name: AnalyzerHost(name, (configs or {}).get(name), runtime) for name in settings.active_analyzers
+        }
 
     def analyze(
         self,
@@ -80,6 +81,8 @@ class LocalRunner:
         """
         created_at, started_s = datetime.now(timezone.utc), time.perf_counter()
         wanted = tuple(self._hosts) if requested is None else tuple(requested)
+        for name in wanted:
+            require_deployed(name, self._hosts)
         order = closure(wanted, self._hosts)
         facts, sha256 = probe(path, self._settings.limits), sha256_of(path)
         reuse = SectionReuse(self._cache, self._settings.decoder, fresh=fresh)

@@ -208,9 +208,12 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
 def _deployment_problems(application: Mapping[str, Any], where: str) -> Iterator[str]:
     deployments = _dicts(application.get("deployments"))
     args = application.get("args")
-    active = args.get("analyzers") if isinstance(args, dict) else None
-    active = active if isinstance(active, list) else None
-    for asked in active or ():
+    args = args if isinstance(args, dict) else {}
+    listed = args.get("analyzers")
+    listed = listed if isinstance(listed, list) else None
+    chosen = args.get("video_language_model", GraphArgs().video_language_model)
+    active = catalogue.active_names(chosen) if listed is None else listed
+    for asked in listed or ():
         if problem := _name_problem(str(asked), catalogue.names()):
             yield f"{where}.args.analyzers: {problem}"
     for name, times in Counter(d.get("name") for d in deployments).items():
@@ -227,7 +230,11 @@ def _deployment_problems(application: Mapping[str, Any], where: str) -> Iterator
             yield f"{place}: {problem}"
             continue
         yield from _model_problems(user_config, catalogue.analyzer_class(name).Config, f"{place}.user_config")
-        if active is not None and name not in active:
+        if name in active:
+            continue
+        if listed is None:
+            yield f"{place}: args.video_language_model is {chosen!r}, so the graph has no such deployment; choose one"
+        else:
             yield f"{place}: not in args.analyzers, so the graph has no such deployment; add it there or drop it"
 
 

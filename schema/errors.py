@@ -85,6 +85,13 @@ class RetiredAnalyzer(AnalyzerSystemError):
     default_action = "Ask for its replacement; GET /analyzers lists the names."
 
 
+class AnalyzerNotDeployed(AnalyzerSystemError):
+    """An analyzer was asked for that exists and is not part of this application."""
+
+    code, http_status, title = "analyzer_not_deployed", 422, "Analyzer not deployed"
+    default_action = "Add it to args.analyzers in the Serve yaml; GET /analyzers lists those that are deployed."
+
+
 class PathNotAllowed(AnalyzerSystemError):
     """The path lies outside the configured roots, also after links are resolved."""
 
@@ -247,6 +254,7 @@ ALL_ERRORS: tuple[type[AnalyzerSystemError], ...] = (
     InvalidRequest,
     UnknownAnalyzer,
     RetiredAnalyzer,
+    AnalyzerNotDeployed,
     PathNotAllowed,
     FileMissing,
     NotAVideo,
