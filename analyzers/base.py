@@ -155,6 +155,12 @@ class Analyzer(ABC, Generic[ConfigT, InputT, ObservationT, ResultT]):
             Unavailable: Weights or hardware are missing.
         """
 
+    def wanted_models(self) -> tuple[str, ...]:
+        """Those of ``models`` that ``load`` asks for under the current settings: the ones that a setting names, or all
+        where none does. Without loading anything."""
+        named = set(map(str, self.config.model_dump().values()))
+        return tuple(name for name in self.models if name in named) or self.models
+
     def warm_up(self) -> None:
         """One small computation after ``load``, so that the first video does not pay for lazy set-up; raises freely."""
 

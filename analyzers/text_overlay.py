@@ -208,6 +208,10 @@ class TextOverlayAnalysis(Analyzer[TextOverlayConfig, FrameChunk, ChunkText, Tex
             self.reader = EasyOcrReader(weights.path, EASYOCR_LANGUAGES[script], self.config.min_found_score, device)
             self._loaded_models = (weights.label,)
 
+    def wanted_models(self) -> tuple[str, ...]:
+        """The reader of the chosen script; none where EasyOCR does not read."""
+        return (f"easyocr-{self.config.easyocr_script}",) if self.config.engine == "easyocr" else ()
+
     def loaded_models(self) -> tuple[str, ...]:
         """EasyOCR's weights; RapidOCR's come with its package."""
         return self._loaded_models

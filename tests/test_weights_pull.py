@@ -395,7 +395,8 @@ def test_too_little_disk_is_said_before_anything_is_fetched(
     hub: MadeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr("weights.pull.shutil.disk_usage", lambda _: usage._replace(free=pulling.SPARE_BYTES + len(BIG)))
+    free = usage._replace(free=pulling.SPARE_BYTES + len(BIG))
+    monkeypatch.setattr("weights.pull.shutil.disk_usage", lambda _: free)
     with pytest.raises(DiskFull, match=r"free are 0\.3 GB"):
         run(hub, tmp_path)
     assert hub.fetched("model.safetensors") == []

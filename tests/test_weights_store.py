@@ -7,11 +7,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from analyzers.base import Unavailable
-from analyzers.runtime import Runtime
+from analyzers.base import AnalyzerConfig, AnyAnalyzer, Unavailable
+from analyzers.catalogue import CATALOGUE
+from analyzers.runtime import LicencePolicy, Runtime
 from weights import store
 from weights.manifest import PINS, pin
 from weights.pin import Pin
@@ -183,3 +185,35 @@ def test_finding_weights_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert store.__doc__
+
+
+# ------------------------------------------------------------------------------------------- what analyzers ask for
+
+WITH_MODELS = [cls for cls in CATALOGUE if cls.models]
+
+
+@pytest.mark.parametrize("cls", WITH_MODELS, ids=lambda cls: cls.name)
+@pytest.mark.parametrize("policy", ["any", "permissive"])
+def test_an_analyzer_asks_for_what_it_says_it_wants(
+    cls: type[AnyAnalyzer], policy: LicencePolicy, tmp_path: Path
+) -> None:
+    assert {name for name in cls.models if cls.name not in pin(name).used_by} == set()
+    for config in settings_that_name_a_model(cls):
+        analyzer = cls(config)
+        analyzer.runtime = Runtime(weights_path=tmp_path, licence_policy=policy)
+        wanted = [allowed_pin(name, policy).name for name in analyzer.wanted_models()]
+        if not wanted:
+            continue
+        with pytest.raises(Unavailable) as caught:
+            analyzer.load()
+        assert caught.value.code == "weights_missing"
+        assert caught.value.remedy.removeprefix("tiktok-analyzer models pull ") in wanted
+
+
+def settings_that_name_a_model(cls: type[AnyAnalyzer]) -> list[AnalyzerConfig]:
+    """The defaults, and each choice of each field that offers pins."""
+    found = [cls.Config()]
+    for name, info in cls.Config.model_fields.items():
+        choices = get_args(info.annotation)
+        found += [cls.Config.model_validate({name: c}) for c in choices if c in cls.models]
+    return found
