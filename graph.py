@@ -26,9 +26,7 @@ def build(args: GraphArgs) -> Application:
     """
     if flags := refused_flags(os.environ):
         raise RuntimeError(" ".join(flags))
-    analyzers = {
-        name: AnalyzerDeployment.options(name=name).bind(name, args.runtime) for name in args.active_analyzers
-    }
+    analyzers = {name: AnalyzerDeployment.options(name=name).bind(name, args.runtime) for name in args.active_analyzers}
     return IngressDeployment.bind(args, analyzers)
 
 

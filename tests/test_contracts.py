@@ -31,6 +31,7 @@ from analyzers.base import (
     Unavailable,
 )
 from analyzers.catalogue import CATALOGUE, RETIRED, analyzer_class, names
+from deployments.settings import GraphArgs
 from media.needs import Needs
 from media.types import AudioChunk, AudioClip, FrameChunk
 from ops.strict_config import OTHER_DEPLOYMENTS, check_serve_config
@@ -545,7 +546,7 @@ def test_a_serve_file_passes_the_strict_check(path: Path) -> None:
 def test_a_serve_file_has_a_block_for_each_of_its_analyzers(path: Path) -> None:
     (application,) = yaml.safe_load(path.read_text())["applications"]
     blocks = [deployment["name"] for deployment in application["deployments"]]
-    active = application["args"].get("analyzers") or names()
+    active = GraphArgs.model_validate(application["args"]).active_analyzers
     assert sorted(blocks) == sorted([*OTHER_DEPLOYMENTS, *active])
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 
 import graph
-from analyzers.catalogue import names
+from analyzers.catalogue import VideoLanguageModel, names
 from deployments.settings import GraphArgs
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
@@ -19,8 +19,18 @@ def _deployments(args: GraphArgs) -> set[str]:
 
 
 def test_all_analyzers_are_deployed_by_default() -> None:
-    assert _deployments(GraphArgs()) == set(names())
+    assert _deployments(GraphArgs()) == set(names()) - {"qwen2_vl_temporal", "blip2_video_analyzer"}
     assert graph.app is not None
+
+
+@pytest.mark.parametrize("chosen", get_args(VideoLanguageModel))
+def test_one_video_language_model_is_deployed(chosen: VideoLanguageModel) -> None:
+    assert _deployments(GraphArgs(video_language_model=chosen)) & set(get_args(VideoLanguageModel)) == {chosen}
+
+
+def test_named_ones_are_deployed_whatever_is_chosen() -> None:
+    both = ("video_llava", "qwen2_vl_temporal")
+    assert _deployments(GraphArgs(analyzers=both, video_language_model="blip2_video_analyzer")) == set(both)
 
 
 def test_only_the_named_ones() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from analyzers.catalogue import CATALOGUE, names
+from analyzers.catalogue import CATALOGUE
+from deployments.settings import GraphArgs
 from reducer.quality import disorder
 from schema.document import AnalysisDocument
 from tests.media_folder import media
@@ -41,7 +42,7 @@ def test_health_has_the_operators_shape(running: Running) -> None:
     health = running.http.get("/health").json()
     assert set(health) == HEALTH_FIELDS
     assert health["parallelization"] == "ray_serve"
-    assert set(health["analyzers"]) == set(names())
+    assert set(health["analyzers"]) == set(GraphArgs().active_analyzers)
     assert set(health["gpu"]) == {"gpu_available", "gpu_name", "gpu_memory"}
     assert health["active_analyzers"] == sum(state == "ready" for state in health["analyzers"].values())
 
@@ -70,7 +71,7 @@ def test_the_answer_names_the_document(sample_answer: dict[str, object], sample:
 
 def test_the_document_is_complete_and_decoded_once(running: Running, sample_answer: dict[str, object]) -> None:
     document = AnalysisDocument.model_validate(running.http.get(f"/jobs/{sample_answer['id']}/document").json())
-    assert list(document.sections) == list(names())
+    assert list(document.sections) == list(GraphArgs().active_analyzers)
     assert {n: s.error for n, s in document.sections.items() if s.status in ("failed", "partial")} == {}
     assert document.performance.video_decodes == 1
     assert document.video.frames_decoded == document.video.frames_declared
@@ -161,7 +162,7 @@ def test_openapi_names_every_model_and_error(running: Running) -> None:
 
 def test_analyzers_are_listed_with_settings(running: Running) -> None:
     listed = running.http.get("/analyzers").json()
-    assert [row["name"] for row in listed["analyzers"]] == list(names())
+    assert [row["name"] for row in listed["analyzers"]] == list(GraphArgs().active_analyzers)
     for row, cls in zip(listed["analyzers"], CATALOGUE, strict=True):
         assert row["config_schema"] == json.loads(json.dumps(cls.Config.model_json_schema()))
         assert row["config"]["deadline_s"] > 0
