@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 from pydantic import ValidationError
@@ -16,12 +13,14 @@ from ray import serve
 from analyzers.base import Context
 from analyzers.host import AnalyzerHost, Concluded, Description, Fault, Observed, Refused
 from analyzers.runtime import Runtime
+from deployments.turns import Turns
 from media.types import AudioChunk, AudioClip, ChunkHeader, FrameBatch, FrameChunk
 from schema.errors import validation_text
 
 logger = logging.getLogger("tiktok_analyzer.replica")
 
-T = TypeVar("T")
+FIRST = 11
+"""Priority of new settings: above every job's."""
 
 MAX_ONGOING = 8
 """Calls a replica holds at once. One computes, the others wait beside it with their pictures already at hand; above
@@ -51,7 +50,7 @@ class AnalyzerReplica:
         self._name = name
         resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
         self._runtime = replace(runtime or Runtime(), gpu_share=min(1.0, resources.get("GPU", 0.0)))
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._turns: Turns[Observed | Fault] = Turns(name, lambda chunks: self._host.observe_each(chunks))
         self._loaded: AnalyzerHost | None = None
         self._refused = ""
 
@@ -71,16 +70,16 @@ class AnalyzerReplica:
             pydantic.ValidationError: The first settings are out of bounds or unknown.
         """
         if self._loaded is None:
-            self._loaded = await self._in_turn(lambda: AnalyzerHost(self._name, user_config, self._runtime))
+            self._loaded = await self._turns.take(FIRST, lambda: AnalyzerHost(self._name, user_config, self._runtime))
         else:
             try:
-                await self._in_turn(lambda: self._host.configure(user_config))
+                await self._turns.take(FIRST, lambda: self._host.configure(user_config))
             except ValidationError as error:
                 self._refused = f"new settings were refused: {validation_text(error)}"
                 logger.error("%s: %s", self._name, self._refused)
                 return
         self._refused = ""
-        self._observe.set_max_batch_size(self._host.describe().chunks_per_batch)  # type: ignore[attr-defined]
+        self._turns.chunks_at_once = self._host.describe().chunks_per_batch
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; a replica that raises three times is replaced.
@@ -97,30 +96,19 @@ class AnalyzerReplica:
         return replace(description, reason=self._refused) if self._refused else description
 
     async def observe_frames(
-        self, upstream: dict[str, Any], header: ChunkHeader, *batches: FrameBatch
+        self, priority: int, upstream: dict[str, Any], header: ChunkHeader, *batches: FrameBatch
     ) -> Observed | Fault:
         """One observation from one chunk of pictures; the batches in the order of the analyzer's needs."""
-        answer: Observed | Fault = await self._observe(
-            FrameChunk(header.index, header.start_s, header.end_s, batches, upstream)
-        )
-        return answer
+        chunk = FrameChunk(header.index, header.start_s, header.end_s, batches, upstream)
+        return await self._turns.observe(priority, chunk)
 
-    async def observe_audio(self, upstream: dict[str, Any], *clips: AudioClip) -> Observed | Fault:
+    async def observe_audio(self, priority: int, upstream: dict[str, Any], *clips: AudioClip) -> Observed | Fault:
         """One observation from the whole sound track; the clips in the order of the analyzer's needs."""
-        answer: Observed | Fault = await self._observe(AudioChunk(clips, upstream))
-        return answer
+        return await self._turns.observe(priority, AudioChunk(clips, upstream))
 
-    @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)
-    async def _observe(self, chunks: list[Any]) -> list[Observed | Fault]:
-        """Chunks that wait together are computed together, whatever videos they are of; none waits for company."""
-        return await self._in_turn(lambda: self._host.observe_each(chunks))
-
-    async def conclude(self, observations: list[Any], context: Context) -> Concluded | Refused | Fault:
+    async def conclude(self, priority: int, observations: list[Any], context: Context) -> Concluded | Refused | Fault:
         """The result over the whole clip from all observations in the order of time."""
-        return await self._in_turn(lambda: self._host.conclude(observations, context))
-
-    async def _in_turn(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await self._turns.take(priority, lambda: self._host.conclude(observations, context))
 
 
 AnalyzerDeployment = serve.deployment(

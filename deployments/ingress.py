@@ -1,113 +1,46 @@
-"""The HTTP entrance: accepts a video, runs the graph on it, answers with the document's whereabouts."""
+"""The HTTP entrance: accepts jobs, works on them with the graph, tells how far they are and where the documents lie."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
-from pydantic import ValidationError
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
-from analyzers.catalogue import RETIRED, names, require_deployed
+from analyzers.catalogue import RETIRED, names
 from analyzers.host import Description
 from deployments.analyzer import BOOKED_CPUS
 from deployments.calls import Failure
 from deployments.decode import warm_up
 from deployments.gpu import gpu_health
+from deployments.housekeeping import keep_tidy
+from deployments.ingress_accept import ANALYZE_BODIES, Acceptance, split_names
 from deployments.ingress_answers import analysis_response, analyzer_rows, analyzer_states
-from deployments.ingress_errors import error_responses, install_error_handlers
-from deployments.ingress_upload import Upload, receive_upload
-from deployments.pipeline import AnalysisRun, describe_all
-from deployments.reuse import SectionReuse
+from deployments.ingress_errors import ANALYZE_ERRORS, error_responses, install_error_handlers
+from deployments.ingress_events import EventStream, first_wanted
+from deployments.job_analysis import JobAnalysis
+from deployments.pipeline import describe_all
 from deployments.settings import GraphArgs
+from jobs.bell import Bell
 from jobs.cache import SectionCache
+from jobs.callbacks import Callbacks
 from jobs.disk import DiskGuard
-from jobs.registry import Job, JobRegistry
+from jobs.opening import open_store
+from jobs.record import JobRecord
 from jobs.results import ResultStore
-from media.probe import probe
-from media.source import locate, sha256_of
+from jobs.sources import SourceFolder
+from jobs.worker import Worker
 from reducer.schema import document_json_schema
-from schema.api import (
-    AnalyzeRequest,
-    AnalyzeResponse,
-    AnalyzersResponse,
-    HealthResponse,
-    LiveResponse,
-)
-from schema.document import AnalysisDocument, SourceFacts
-from schema.errors import (
-    AnalyzerNotDeployed,
-    AnalyzerSystemError,
-    Cancelled,
-    DecodeFailed,
-    DiskFull,
-    FileMissing,
-    InternalError,
-    InvalidRequest,
-    NotAVideo,
-    NotFound,
-    Overloaded,
-    PathNotAllowed,
-    RetiredAnalyzer,
-    TooLarge,
-    TooLong,
-    UnknownAnalyzer,
-    UnsupportedCodec,
-    validation_text,
-)
-from schema.jobs import JobStatus
-
-logger = logging.getLogger("tiktok_analyzer.ingress")
-
-ANALYZE_ERRORS = (
-    InvalidRequest,
-    UnknownAnalyzer,
-    RetiredAnalyzer,
-    AnalyzerNotDeployed,
-    PathNotAllowed,
-    FileMissing,
-    NotAVideo,
-    TooLarge,
-    TooLong,
-    UnsupportedCodec,
-    DecodeFailed,
-    Overloaded,
-    DiskFull,
-    InternalError,
-)
-
-ANALYZE_BODIES: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": AnalyzeRequest.model_json_schema()},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "The video's bytes."},
-                        "analyzers": {
-                            "type": "string",
-                            "description": "Names, separated by commas; all deployed ones when left out.",
-                        },
-                    },
-                }
-            },
-        },
-    }
-}
+from schema.api import AnalyzeResponse, AnalyzersResponse, HealthResponse, LiveResponse
+from schema.document import AnalysisDocument
+from schema.errors import InternalError, InvalidRequest, NotFound, StoreUnavailable, error_from
+from schema.jobs import JobPage, JobState, JobStatus
 
 app = FastAPI(
     title="TikTok analyzer",
@@ -117,15 +50,24 @@ app = FastAPI(
 install_error_handlers(app)
 
 
-MAX_ONGOING = 200
-"""Requests one ingress replica answers at once; most of them are polls, the analyses are bounded by the settings."""
+MAX_ONGOING = 1000
+"""Requests one ingress replica answers at once. Most of them wait for a job or follow its events, which costs a look
+into the store now and then; the analyses are bounded by the settings."""
 
 GRACEFUL_SHUTDOWN_S = 300.0
-"""Seconds that running analyses may still take when the ingress is replaced; the default of 20 would kill them."""
+"""Seconds that waiting clients are still answered when the ingress is replaced; the default of 20 would cut them off.
+Jobs that are not over by then go back into the queue, and the next replica takes them up."""
+
+THREADS = 32
+"""Threads for what blocks: the store, hashes, probes, downloads. Python's default of 6 on two cores would let two
+downloads and some slow disks keep the leases from being extended."""
+
+WAIT_POLL_S = 0.5
+"""Wall seconds between two looks of a waiting request into the store; this replica's own jobs end it at once."""
 
 
 class Ingress:
-    """Admits requests, composes the analyzers into a graph for each, keeps the results.
+    """Composes the analyzers into a graph, and works with it on the jobs of the store.
 
     Args:
         settings: Of the application.
@@ -135,14 +77,35 @@ class Ingress:
     def __init__(self, settings: GraphArgs, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
         self._settings = settings
         self._handles = handles
-        self._results = ResultStore(settings.data_path)
-        self._jobs = JobRegistry(settings.max_concurrent_videos)
-        self._disk = DiskGuard(settings.data_path, settings.disk)
-        self._cache = SectionCache(settings.data_path, settings.cache) if settings.cache.enabled else None
-        self._work: set[asyncio.Task[AnalyzeResponse]] = set()
         for root in settings.root_paths:
             root.mkdir(parents=True, exist_ok=True)
+        self._store = open_store(settings.jobs, settings.data_path)
+        self._results, sources = ResultStore(settings.data_path), SourceFolder(settings.data_path)
+        self._disk = DiskGuard(settings.data_path, settings.disk)
+        cache = SectionCache(settings.data_path, settings.cache) if settings.cache.enabled else None
+        self._bell = Bell()
+        self._acceptance = Acceptance(settings, tuple(handles), self._store, sources, self._disk)
+        self._worker = Worker(
+            self._store,
+            self._results,
+            sources,
+            JobAnalysis(settings, handles, cache),
+            settings.jobs,
+            settings.max_concurrent_videos,
+            Callbacks(settings.callbacks, settings.data_path).tell,
+            self._bell,
+        )
+        # Serve makes this object inside the event loop that will serve it.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="ingress"))
+        self._background: set[asyncio.Task[Any]] = set()
+        self._loops = (self._start(self._worker.run()), self._start(keep_tidy(settings, self._store, cache)))
         warm_up(settings)
+
+    async def __del__(self) -> None:
+        """Called by Serve when the replica is taken out of service: gives the jobs back to the queue."""
+        for loop in getattr(self, "_loops", ()):
+            loop.cancel()
+        await asyncio.gather(*getattr(self, "_loops", ()), return_exceptions=True)
 
     @app.get("/health", response_model=HealthResponse, responses=error_responses(InternalError), tags=["operation"])
     async def health(self) -> HealthResponse:
@@ -157,7 +120,8 @@ class Ingress:
             gpu=await asyncio.to_thread(gpu_health),
             disk=disk,
             active_analyzers=ready,
-            videos_in_work=self._jobs.in_work,
+            videos_in_work=self._worker.in_work,
+            jobs_queued=await asyncio.to_thread(self._store.queued),
             analyzers=states,
         )
 
@@ -205,38 +169,92 @@ class Ingress:
         tags=["analysis"],
     )
     async def analyze(self, request: Request) -> Response:
-        """Analyses one video: a path on the server as JSON, or an upload as multipart form.
+        """Analyses one video: a path on the server or a URL as JSON, or an upload as multipart form.
 
-        Waits for the document. With the header `Prefer: respond-async` it answers at once with 202 and the job.
+        Waits for the document; a client that goes away cancels its job, unless `options.keep` or an Idempotency-Key
+        says otherwise. With the header `Prefer: respond-async` it answers at once with 202 and the job.
         """
-        admitted_s = time.perf_counter()
-        announced = request.headers.get("content-length", "")
-        self._disk.check(min(int(announced), self._settings.limits.max_bytes) if announced.isdigit() else 0)
-        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            job, work = await self._from_upload(request, admitted_s)
-        else:
-            job, work = await self._from_json(request, admitted_s)
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+        record, created = await self._acceptance.accept(request)
+        self._worker.wake()
         if "respond-async" in request.headers.get("prefer", ""):
-            task.add_done_callback(_read_exception)
-            return JSONResponse(job.status().model_dump(mode="json"), 202, headers={"Location": f"/jobs/{job.id}"})
+            return _job_answer(record, 202, {"Location": f"/jobs/{record.id}"})
         try:
-            return JSONResponse((await task).model_dump(mode="json"))
-        except asyncio.CancelledError:
-            task.cancel()
+            record = await self._ended(record.id)
+        except asyncio.CancelledError:  # so Serve tells that the client has gone
+            if created and record.idempotency_key is None and not record.options.keep:
+                self._start(self._cancelled(record.id))
             raise
+        if record.error is not None:
+            raise error_from(record.error)
+        document = await asyncio.to_thread(self._results.read, record.id)
+        return JSONResponse(analysis_response(document, record).model_dump(mode="json"))
 
-    @app.get("/jobs", response_model=list[JobStatus], responses=error_responses(InternalError), tags=["jobs"])
-    async def jobs(self) -> list[JobStatus]:
-        """The jobs of this process, newest first."""
-        return [job.status() for job in self._jobs.all()]
+    @app.get(
+        "/jobs",
+        response_model=JobPage,
+        responses=error_responses(InvalidRequest, StoreUnavailable, InternalError),
+        tags=["jobs"],
+    )
+    async def jobs(
+        self,
+        state: Annotated[tuple[JobState, ...], Query(description="Only jobs in one of these states.")] = (),
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        before: Annotated[int | None, Query(description="`next` of the page before.")] = None,
+    ) -> JobPage:
+        """All jobs, newest first, a page at a time."""
+        records = await asyncio.to_thread(self._store.find, state, limit + 1, before)
+        page, more = records[:limit], len(records) > limit
+        return JobPage(jobs=tuple(r.status() for r in page), next=page[-1].number if more else None)
 
-    @app.get("/jobs/{id}", response_model=JobStatus, responses=error_responses(NotFound, InternalError), tags=["jobs"])
+    @app.get(
+        "/jobs/{id}",
+        response_model=JobStatus,
+        responses=error_responses(NotFound, StoreUnavailable, InternalError),
+        tags=["jobs"],
+    )
     async def job(self, id: str) -> JobStatus:
         """State and progress of one job."""
-        return self._jobs.get(id).status()
+        return (await asyncio.to_thread(self._store.get, id)).status()
+
+    @app.delete(
+        "/jobs/{id}",
+        response_model=JobStatus,
+        responses=error_responses(NotFound, StoreUnavailable, InternalError),
+        tags=["jobs"],
+    )
+    async def cancel(self, id: str) -> JobStatus:
+        """Cancels a job: one that waits at once, one in work within a chunk. One that has ended stays as it is."""
+        return (await self._cancelled(id)).status()
+
+    @app.get(
+        "/jobs/{id}/events",
+        response_class=StreamingResponse,
+        responses={
+            200: {
+                "description": "`state` and `section` with a number as `id`, `progress` without; ends with the job.",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            },
+            204: {"description": "The job has ended and `Last-Event-ID` was its last event."},
+            **error_responses(NotFound, InvalidRequest, StoreUnavailable, InternalError),
+        },
+        openapi_extra={"parameters": [{"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer"}}]},
+        tags=["jobs"],
+    )
+    async def events(self, id: str, request: Request) -> Response:
+        """What happens to a job, as Server-Sent Events: its states, its progress, each section once it is concluded.
+
+        `Last-Event-ID` goes on after that event. When a crash makes the work begin anew, sections come again.
+        """
+        after = first_wanted(request.headers.get("last-event-id"))
+        record = await asyncio.to_thread(self._store.get, id)
+        if record.ended and after >= record.last_event:
+            return Response(status_code=204)
+        stream = EventStream(self._store, self._results, self._bell, id, after)
+        return StreamingResponse(
+            stream.texts(),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
 
     @app.get(
         "/jobs/{id}/document",
@@ -247,84 +265,35 @@ class Ingress:
     async def document(self, id: str, sections: str | None = None) -> Response:
         """The analysis document; `sections` names some of its sections, separated by commas."""
         if sections is None:
-            return Response(self._results.path_of(id).read_bytes(), media_type="application/json")
-        document = self._results.read(id)
-        wanted = _split_names(sections)
+            path = self._results.path_of(id)
+            return Response(await asyncio.to_thread(path.read_bytes), media_type="application/json")
+        document = await asyncio.to_thread(self._results.read, id)
+        wanted = split_names(sections)
         if unknown := sorted(set(wanted) - set(document.sections)):
             raise InvalidRequest(f"no sections {unknown}; this document has {sorted(document.sections)}")
         kept = {name: section for name, section in document.sections.items() if name in wanted}
         return JSONResponse(document.model_copy(update={"sections": kept}).model_dump(mode="json"))
 
-    async def _from_json(self, request: Request, admitted_s: float) -> tuple[Job, Any]:
-        wanted = _parse_request(await request.body())
-        requested = self._requested(wanted.analyzers)
-        path = await asyncio.to_thread(locate, wanted.video_path, self._settings.root_paths)
-        job = self._jobs.admit(wanted.video_path)
-        return job, self._run(job, path, "path", requested, admitted_s, upload=None)
+    async def _ended(self, id: str) -> JobRecord:
+        """The job, once it has ended."""
+        with self._bell.listening(id) as ear:
+            while True:
+                record = await asyncio.to_thread(self._store.get, id)
+                if record.ended:
+                    return record
+                await ear.wait(WAIT_POLL_S)
 
-    async def _from_upload(self, request: Request, admitted_s: float) -> tuple[Job, Any]:
-        if self._jobs.in_work >= self._settings.max_concurrent_videos:
-            raise Overloaded(
-                f"{self._jobs.in_work} videos are in work, {self._settings.max_concurrent_videos} at once are allowed"
-            )
-        upload = await receive_upload(request, self._settings.data_path / "incoming", self._settings.limits.max_bytes)
-        try:
-            requested = self._requested(_split_names(upload.analyzers) if upload.analyzers is not None else None)
-            job = self._jobs.admit(upload.name)
-        except AnalyzerSystemError:
-            upload.discard()
-            raise
-        return job, self._run(job, upload.path, "upload", requested, admitted_s, upload)
+    async def _cancelled(self, id: str) -> JobRecord:
+        record = await asyncio.to_thread(self._store.request_cancel, id)
+        self._worker.look(id)
+        self._bell.ring(id)
+        return record
 
-    async def _run(
-        self, job: Job, path: Path, kind: Any, requested: tuple[str, ...], admitted_s: float, upload: Upload | None
-    ) -> AnalyzeResponse:
-        acquired_s = time.perf_counter()
-        async with self._outcome_of(job, upload):
-            name = upload.name if upload else path.name
-            source = asyncio.create_task(asyncio.to_thread(_source_facts, kind, name, path))
-            try:
-                facts = await asyncio.to_thread(probe, path, self._settings.limits)
-                probed_s = time.perf_counter()
-                reuse = SectionReuse(self._cache, self._settings.decoder)
-                run = AnalysisRun(job, path, facts, requested, self._handles, self._settings, reuse)
-                stages_ms = {"acquire": 1000.0 * (acquired_s - admitted_s), "probe": 1000.0 * (probed_s - acquired_s)}
-                document = await run.run(source, stages_ms)
-            finally:
-                source.cancel()
-            results_file = await asyncio.to_thread(self._results.write, document)
-            job.results_file = str(results_file)
-            logger.info("%s: %s in %.2f s", job.id, document.status, document.performance.processing_time)
-            return analysis_response(document, job, results_file)
-
-    @asynccontextmanager
-    async def _outcome_of(self, job: Job, upload: Upload | None) -> AsyncIterator[None]:
-        """Puts the end of the work into the job's state, and removes an upload whatever happens."""
-        try:
-            yield
-            job.state = "done"
-        except AnalyzerSystemError as error:
-            job.error = error.body(job.id)
-            job.state = "failed"
-            error.job_id = job.id
-            raise
-        except asyncio.CancelledError:
-            job.error = Cancelled("the client went away").body(job.id)
-            job.state = "cancelled"
-            raise
-        finally:
-            if job.state not in ("done", "failed", "cancelled"):
-                job.error = InternalError("an unexpected fault; the log has it").body(job.id)
-                job.state = "failed"
-            if upload:
-                upload.discard()
-
-    def _requested(self, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
-        if wanted is None:
-            return tuple(self._handles)
-        for name in wanted:
-            require_deployed(name, self._handles)
-        return wanted
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
 
     async def _described(self) -> dict[str, Description | Failure]:
         deployed = tuple(name for name in names() if name in self._handles)
@@ -334,31 +303,8 @@ class Ingress:
         return analyzer_states(await self._described())
 
 
-def _parse_request(body: bytes) -> AnalyzeRequest:
-    try:
-        return AnalyzeRequest.model_validate(json.loads(body))
-    except ValidationError as error:
-        raise InvalidRequest(validation_text(error)) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequest(
-            f"the body is no JSON: {error}", "Send JSON, or a multipart form with the field 'file'."
-        ) from error
-    except RecursionError as error:
-        raise InvalidRequest("the body's JSON is nested too deeply") from error
-
-
-def _split_names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _source_facts(kind: Any, name: str, path: Path) -> SourceFacts:
-    return SourceFacts(kind=kind, name=name, sha256=sha256_of(path), size_bytes=path.stat().st_size)
-
-
-def _read_exception(task: asyncio.Task[AnalyzeResponse]) -> None:
-    """The job holds the error; without this, asyncio would log it as never read."""
-    if not task.cancelled():
-        task.exception()
+def _job_answer(record: JobRecord, status: int, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse(record.status().model_dump(mode="json"), status, headers=headers)
 
 
 IngressDeployment = serve.deployment(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from analyzers.catalogue import analyzer_class
 from analyzers.host import Description
 from deployments.calls import Failure
-from jobs.registry import Job
+from jobs.record import JobRecord
 from media.needs import EveryFrame, FrameNeed, Needs, Rate
 from schema.api import AnalyzeResponse, AnalyzerInfo
 from schema.document import AnalysisDocument
@@ -30,7 +29,7 @@ def analyzer_states(described: Mapping[str, Description | Failure]) -> dict[str,
     return states
 
 
-def analysis_response(document: AnalysisDocument, job: Job, results_file: Path) -> AnalyzeResponse:
+def analysis_response(document: AnalysisDocument, job: JobRecord) -> AnalyzeResponse:
     """The answer that names a finished document."""
     lost = [
         f"{n}: {s.error.reason}" for n, s in document.sections.items() if s.status in ("failed", "partial") and s.error
@@ -38,12 +37,12 @@ def analysis_response(document: AnalysisDocument, job: Job, results_file: Path) 
     return AnalyzeResponse(
         id=document.id,
         status=document.status,
-        video_path=job.video,
+        video_path=job.source.name,
         processing_time=document.performance.processing_time,
         realtime_factor=document.performance.realtime_factor,
         successful_analyzers=document.quality.sections_with_result,
         total_analyzers=document.quality.sections_total,
-        results_file=str(results_file),
+        results_file=job.results_file or "",
         error="; ".join(lost) or None,
     )
 

@@ -10,12 +10,68 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from schema.errors import AnalyzerSystemError, ErrorBody, InternalError, InvalidRequest, Overloaded
+from schema.errors import (
+    AnalyzerNotDeployed,
+    AnalyzerSystemError,
+    Cancelled,
+    DecodeFailed,
+    DiskFull,
+    DownloadBlocked,
+    DownloadDeleted,
+    DownloadFailed,
+    DownloadPrivate,
+    ErrorBody,
+    FileMissing,
+    IdempotencyConflict,
+    InternalError,
+    InvalidRequest,
+    NotAVideo,
+    Overloaded,
+    PathNotAllowed,
+    RequestTimeout,
+    RetiredAnalyzer,
+    StoreUnavailable,
+    TooLarge,
+    TooLong,
+    UnknownAnalyzer,
+    UnsupportedCodec,
+    UrlNotAllowed,
+    WorkerLost,
+)
 
 logger = logging.getLogger("tiktok_analyzer.ingress")
 
 RETRY_AFTER_S = 10
-"""Seconds a client is asked to wait when all places are taken: about one video's work on the embedded profile."""
+"""Seconds a client is asked to wait while no job is done yet, from whose time that could be told: about one video's
+work on the embedded profile."""
+
+ANALYZE_ERRORS = (
+    InvalidRequest,
+    UnknownAnalyzer,
+    RetiredAnalyzer,
+    AnalyzerNotDeployed,
+    IdempotencyConflict,
+    PathNotAllowed,
+    UrlNotAllowed,
+    FileMissing,
+    NotAVideo,
+    TooLarge,
+    TooLong,
+    UnsupportedCodec,
+    DecodeFailed,
+    DownloadPrivate,
+    DownloadDeleted,
+    DownloadBlocked,
+    DownloadFailed,
+    Overloaded,
+    Cancelled,
+    RequestTimeout,
+    DiskFull,
+    WorkerLost,
+    StoreUnavailable,
+    InternalError,
+)
+"""What can become of a request for an analysis."""
 
 
 def error_responses(*errors: type[AnalyzerSystemError]) -> dict[int | str, dict[str, Any]]:
@@ -58,5 +114,6 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def _answer(error: AnalyzerSystemError) -> JSONResponse:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, Overloaded) else None
+    wait_s = (error.retry_after_s or RETRY_AFTER_S) if isinstance(error, Overloaded) else None
+    headers = {"Retry-After": f"{wait_s:.0f}"} if wait_s else None
     return JSONResponse(error.body(error.job_id).model_dump(), error.http_status, headers=headers)

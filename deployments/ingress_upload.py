@@ -1,50 +1,64 @@
-"""Takes an upload onto the disk, bounded in bytes while it comes in, and forgets it afterwards."""
+"""Takes an upload onto the disk, bounded in bytes while it comes in."""
 
 from __future__ import annotations
 
-import uuid
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from jobs.disk import writing
 from schema.errors import InvalidRequest, TooLarge
 
 COPY_BYTES = 1 << 20
 """Block size of the copy to disk."""
 
 FORM_OVERHEAD_BYTES = 65_536
-"""What a form may hold beside the file: boundaries, headers, the analyzers' names."""
+"""What a form may hold beside the file: boundaries, headers, the other fields."""
+
+TEXT_FIELDS = ("analyzers", "priority", "options")
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A received file.
+class UploadForm:
+    """A form that has come in.
 
     Attributes:
-        path: On this machine's disk.
+        file: Its bytes, in a temporary file that the system removes.
         name: As the client called it, without any folder.
-        analyzers: The form's field of that name.
+        texts: The other fields that are there, of ``TEXT_FIELDS``.
     """
 
-    path: Path
+    file: UploadFile
     name: str
-    analyzers: str | None
+    texts: dict[str, str]
 
-    def discard(self) -> None:
-        """Removes the file."""
-        self.path.unlink(missing_ok=True)
+    async def store(self, path: Path) -> str:
+        """Writes the file to ``path``; returns the SHA-256 of its bytes.
+
+        Raises:
+            DiskFull: There is no room for it.
+        """
+        digest = hashlib.sha256()
+        with writing(), path.open("wb") as target:
+            while block := await self.file.read(COPY_BYTES):
+                target.write(block)
+                digest.update(block)
+        return digest.hexdigest()
 
 
-async def receive_upload(request: Request, folder: Path, max_bytes: int) -> Upload:
-    """The form's file, on disk.
+@asynccontextmanager
+async def received_form(request: Request, max_bytes: int) -> AsyncIterator[UploadForm]:
+    """The request's form; its file is there for the block.
 
     Args:
-        request: With a multipart form: ``file`` and, optionally, ``analyzers``.
-        folder: Where the file is put, under a name of ours.
+        request: With a multipart form: ``file`` and, optionally, ``TEXT_FIELDS``.
         max_bytes: Of the file; more is refused as soon as it is announced or has come in.
 
     Raises:
@@ -56,35 +70,30 @@ async def receive_upload(request: Request, folder: Path, max_bytes: int) -> Uplo
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(f"the upload announces {announced} bytes, {max_bytes} are allowed")
     try:
-        async with Request(request.scope, _counted(request, limit)).form(max_files=1, max_fields=2) as form:
-            unknown = sorted(set(form) - {"file", "analyzers"})
-            if unknown:
-                raise InvalidRequest(f"unknown form fields {unknown}; allowed are 'file' and 'analyzers'")
-            file, analyzers = form.get("file"), form.get("analyzers")
-            if not isinstance(file, UploadFile):
-                raise InvalidRequest(
-                    "the form has no file in its field 'file'", "Send the video as the form field 'file'."
-                )
-            if analyzers is not None and not isinstance(analyzers, str):
-                raise InvalidRequest("the form's field 'analyzers' must be text")
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / uuid.uuid4().hex
-            await _store(file, path)
-            return Upload(path, Path(file.filename or "upload").name[:255] or "upload", analyzers)
+        form = await Request(request.scope, _counted(request, limit)).form(max_files=1, max_fields=len(TEXT_FIELDS) + 1)
     except HTTPException as error:
         raise InvalidRequest(f"the form cannot be read: {error.detail}") from error
-
-
-async def _store(file: UploadFile, path: Path) -> None:
-    done = False
     try:
-        with path.open("wb") as target:
-            while block := await file.read(COPY_BYTES):
-                target.write(block)
-        done = True
+        yield _checked(form)
     finally:
-        if not done:
-            path.unlink(missing_ok=True)
+        await form.close()
+
+
+def _checked(form: FormData) -> UploadForm:
+    allowed = ("file", *TEXT_FIELDS)
+    if unknown := sorted(set(form) - set(allowed)):
+        raise InvalidRequest(f"unknown form fields {unknown}; allowed are {', '.join(map(repr, allowed))}")
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise InvalidRequest("the form has no file in its field 'file'", "Send the video as the form field 'file'.")
+    texts = {}
+    for field in TEXT_FIELDS:
+        value = form.get(field)
+        if isinstance(value, UploadFile):
+            raise InvalidRequest(f"the form's field {field!r} must be text")
+        if value is not None:
+            texts[field] = value
+    return UploadForm(file, Path(file.filename or "upload").name[:255] or "upload", texts)
 
 
 def _counted(request: Request, limit: int) -> Any:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -23,7 +23,8 @@ from deployments.decode import start_audio_decode, start_video_decode
 from deployments.reuse import Recalled, SectionReuse
 from deployments.settings import GraphArgs
 from deployments.window import ByteWindow
-from jobs.registry import Job
+from deployments.within import end, within
+from jobs.work import JobWork
 from media.plan import DecodePlan, plan_decode, scaled_size
 from media.types import ChunkHeader, DecodeReport
 from reducer.document import build_document
@@ -39,6 +40,7 @@ from reducer.sections import (
     fault_error,
     lost_error,
     not_run_outcome,
+    overdue_error,
     progress_of,
     spent_ms,
     starved_outcome,
@@ -51,15 +53,17 @@ logger = logging.getLogger("tiktok_analyzer.pipeline")
 
 Handles = Mapping[str, DeploymentHandle[Any]]
 
+CONCLUDE_S, CONCLUDE_SHARE = 3.0, 0.2
+"""Of the time until a client's deadline, so much is kept for concluding what was observed, whichever is less: seconds,
+and share. All sections of a 30 s clip conclude in under 3 s on two cores."""
+
 
 async def describe_all(handles: Handles, names: tuple[str, ...], timeout_s: float) -> dict[str, Description | Failure]:
     """Each analyzer's declaration under its current settings, asked for at once."""
 
     async def one(name: str) -> Description | Failure:
         try:
-            answer: Description | Failure = await asyncio.wait_for(
-                call(handles[name], "describe", retries=1), timeout_s
-            )
+            answer: Description | Failure = await within(timeout_s, call(handles[name], "describe", retries=1))
         except asyncio.TimeoutError:
             return Failure("analyzer_unreachable", f"no replica answered within {timeout_s:g} s")
         return answer
@@ -71,7 +75,7 @@ class AnalysisRun:
     """The work on one video. Made for one call of ``run``.
 
     Args:
-        job: Its state is kept up to date.
+        work: The job; hears of each state and section.
         path: The file, on this machine.
         facts: From the probe.
         requested: Analyzers asked for; what they come after is run too.
@@ -82,7 +86,7 @@ class AnalysisRun:
 
     def __init__(
         self,
-        job: Job,
+        work: JobWork,
         path: Path,
         facts: VideoFacts,
         requested: tuple[str, ...],
@@ -90,9 +94,9 @@ class AnalysisRun:
         settings: GraphArgs,
         reuse: SectionReuse,
     ) -> None:
-        self._job, self._path, self._facts, self._settings, self._handles = job, path, facts, settings, handles
+        self._work, self._path, self._facts, self._settings, self._handles = work, path, facts, settings, handles
         self._reuse, self._known = reuse, Recalled()
-        self._requested = frozenset(requested)
+        self._requested, self._priority = frozenset(requested), work.record.priority
         self._names = closure(requested, handles)
         self._started_s = time.perf_counter()
         self._tallies: dict[str, Tally] = {}
@@ -103,7 +107,9 @@ class AnalysisRun:
         self._window = ByteWindow(settings.megabytes_in_flight * 1_000_000)
         self._input_over: dict[str, asyncio.Event] = {"frames": asyncio.Event(), "audio": asyncio.Event()}
         self._report: DecodeReport | None = None
+        self._audio_refs: list[Any] = []
         self._audio_bytes = 0
+        self._observe_until_s: float | None = None
         self._stages_ms: dict[str, float] = {}
         self._first_observation_ms: float | None = None
 
@@ -119,9 +125,12 @@ class AnalysisRun:
         """
         self._stages_ms.update(stages_ms)
         self._started_s -= sum(stages_ms.values()) / 1000.0
+        if (remaining_s := self._work.remaining_s) is not None:
+            kept_s = min(CONCLUDE_S, CONCLUDE_SHARE * remaining_s)
+            self._observe_until_s = self._elapsed_s() + remaining_s - kept_s
         plan = await self._prepare(source)
-        self._job.progress_of = self._progress
-        self._job.state = "decoding" if plan.renditions else "analyzing"
+        self._work.watch(self._progress)
+        self._work.enter("decoding" if plan.renditions else "analyzing")
         feeds = [asyncio.create_task(self._feed_audio(plan)), asyncio.create_task(self._feed_frames(plan))]
         sections = {
             name: asyncio.create_task(
@@ -132,21 +141,46 @@ class AnalysisRun:
         }
         self._sections = sections
         try:
-            await asyncio.wait_for(self._all(feeds, sections), self._settings.request_timeout_s - self._elapsed_s())
+            await within(self._limit_s(), self._all(feeds, sections))
         except asyncio.TimeoutError:
-            self._outcomes.update({n: self._timed_out(n) for n in sections if n not in self._outcomes})
+            for name in sections:
+                if name not in self._outcomes:
+                    self._settle(name, self._timed_out(name))
         finally:
-            await _end(*feeds, *sections.values(), *(t for tasks in self._observing.values() for t in tasks))
+            await end(*feeds, *sections.values(), *(t for tasks in self._observing.values() for t in tasks))
+            for ref in self._audio_refs:
+                ray.cancel(ref, force=False)  # nothing happens where it is over
         self._stages_ms["analyse"] = 1000.0 * self._elapsed_s()
-        self._job.state = "reducing"
+        self._work.enter("reducing")
         document = self._document(await source)
         await self._remember(document)
         return document
 
     async def _all(self, feeds: list[asyncio.Task[None]], sections: Mapping[str, asyncio.Task[None]]) -> None:
-        await asyncio.gather(*feeds)
-        self._job.state = "analyzing"
+        """Feeds the analyzers until the input is over, or the time for it is, and waits for their sections."""
+        await asyncio.wait(feeds, timeout=self._observing_s(), return_when=asyncio.FIRST_EXCEPTION)
+        await end(*(feed for feed in feeds if not feed.done()))
+        for feed in feeds:
+            if not feed.cancelled():
+                feed.result()
+        for over in self._input_over.values():
+            over.set()
+        self._work.enter("analyzing")
         await asyncio.gather(*sections.values())
+
+    def _limit_s(self) -> float:
+        """Wall seconds from now after which nothing is waited for: the configuration's, or the client's."""
+        remaining_s, limit_s = self._work.remaining_s, self._settings.request_timeout_s - self._elapsed_s()
+        return limit_s if remaining_s is None else min(limit_s, remaining_s)
+
+    def _observing_s(self) -> float | None:
+        """Wall seconds from now for observing, if the client has a deadline."""
+        return None if self._observe_until_s is None else max(0.0, self._observe_until_s - self._elapsed_s())
+
+    def _settle(self, name: str, outcome: Outcome) -> None:
+        """The section of ``name`` is known."""
+        self._outcomes[name] = outcome
+        self._work.conclude(outcome.section)
 
     async def _prepare(self, source: asyncio.Future[SourceFacts]) -> DecodePlan:
         described = await describe_all(self._handles, self._names, self._settings.describe_timeout_s)
@@ -157,7 +191,7 @@ class AnalysisRun:
             self._tallies[name] = Tally(answer)
             self._observing[name] = set()
             if outcome := not_run_outcome(self._tallies[name], self._facts, name in self._requested):
-                self._outcomes[name] = outcome
+                self._settle(name, outcome)
         if await asyncio.to_thread(self._reuse.may_know):
             await self._recall((await source).sha256)
         settled = {*self._outcomes, *self._known.unsure}
@@ -171,7 +205,8 @@ class AnalysisRun:
         described = {name: tally.description for name, tally in self._tallies.items()}
         args = (sha256, self._names, self._requested, described, tuple(self._outcomes))
         self._known = await asyncio.to_thread(self._reuse.recall, *args)
-        self._outcomes.update(self._known.outcomes)
+        for name, outcome in self._known.outcomes.items():
+            self._settle(name, outcome)
 
     async def _remember(self, document: AnalysisDocument) -> None:
         """Stores the sections of analyzers whose settings were not changed in the middle of the work."""
@@ -188,6 +223,7 @@ class AnalysisRun:
         """Starts the sound's short decode and hands its references on at once; the replicas wait for the bytes."""
         if plan.audio:
             refs = start_audio_decode(self._path, plan, self._facts, self._settings)
+            self._audio_refs += refs
             end_s = self._facts.duration_s
             self._audio_bytes += sum(round(end_s * need.rate_hz) * need.channels * 4 for need in plan.audio)
             for name, route in plan.routes.items():
@@ -250,7 +286,7 @@ class AnalysisRun:
         upstream = await self._upstream(name, index)
         started_s = time.perf_counter()
         answer: Observed | Fault | Failure = await call(
-            self._handles[name], method, upstream, *args, retries=self._settings.chunk_retries
+            self._handles[name], method, self._priority, upstream, *args, retries=self._settings.chunk_retries
         )
         if isinstance(answer, (Fault, Failure)):
             self._tallies[name].fail(*span, _error_of(answer))
@@ -272,7 +308,7 @@ class AnalysisRun:
         await self._input_over["frames"].wait()
         stored = self._known.unsure[name]
         if stored.video.duration_s == self._facts.duration_s:
-            self._outcomes[name] = recalled_outcome(stored, name in self._requested)
+            self._settle(name, recalled_outcome(stored, name in self._requested))
             return
         plan = plan_decode({name: self._tallies[name].description.needs}, self._facts, self._settings.chunk_s)
         self._tallies[name].planned = plan.chunks_for(name)
@@ -282,35 +318,51 @@ class AnalysisRun:
     async def _conclude_in_turn(self, name: str) -> None:
         """Waits for the analyzer's observations and for those it comes after, then concludes its section."""
         tally, requested = self._tallies[name], name in self._requested
-        limit_s = tally.description.deadline_s
-        try:
-            await asyncio.wait_for(self._all_observed(name), max(0.0, limit_s - self._elapsed_s()))
-        except asyncio.TimeoutError:
-            tally.timed_out = True
-            await _end(*self._observing[name])
+        await self._observed_in_time(name)
         await self._input_over["frames"].wait()  # the facts of the decoded video
         cls = analyzer_class(name)
         before = [self._sections[a] for a in (*cls.after, *cls.uses) if a in self._sections]
         if before:
             await asyncio.wait(before)
         if starved := starved_outcome(tally, self._facts, requested):
-            self._outcomes[name] = starved
+            self._settle(name, starved)
             return
         started_s = time.perf_counter()
         context = context_for(tally, self._facts, self._outcomes)
         try:
-            answer: Concluded | Refused | Fault | Failure = await asyncio.wait_for(
-                call(self._handles[name], "conclude", tally.in_order(), context, retries=self._settings.chunk_retries),
-                limit_s,
+            answer: Concluded | Refused | Fault | Failure = await within(
+                tally.description.deadline_s,
+                call(
+                    self._handles[name],
+                    "conclude",
+                    self._priority,
+                    tally.in_order(),
+                    context,
+                    retries=self._settings.chunk_retries,
+                ),
             )
         except asyncio.TimeoutError:
-            self._outcomes[name] = self._timed_out(name)
+            tally.timed_out = tally.timed_out or "analyzer"
+            self._settle(name, self._timed_out(name))
             return
         if isinstance(answer, (Fault, Failure)):
-            self._outcomes[name] = failed_outcome(tally, _error_of(answer), self._facts, requested)
+            self._settle(name, failed_outcome(tally, _error_of(answer), self._facts, requested))
             return
         tally.spend(answer.cost, 1000.0 * (time.perf_counter() - started_s))
-        self._outcomes[name] = concluded_outcome(tally, answer, self._facts, requested)
+        self._settle(name, concluded_outcome(tally, answer, self._facts, requested))
+
+    async def _observed_in_time(self, name: str) -> None:
+        """Waits for the analyzer's observations, as long as its deadline and the client's allow."""
+        tally = self._tallies[name]
+        own_s, clients_s = max(0.0, tally.description.deadline_s - self._elapsed_s()), self._observing_s()
+        try:
+            await within(own_s if clients_s is None else min(own_s, clients_s), self._all_observed(name))
+        except asyncio.TimeoutError:
+            await end(*self._observing[name])
+            deadline: Literal["analyzer", "request"] = (
+                "analyzer" if clients_s is None or own_s < clients_s else "request"
+            )
+            tally.give_up(deadline, self._settings.chunk_s, self._facts.duration_s)
 
     async def _all_observed(self, name: str) -> None:
         needs = self._tallies[name].description.needs
@@ -347,13 +399,8 @@ class AnalysisRun:
 
     def _timed_out(self, name: str) -> Outcome:
         tally = self._tallies[name]
-        error = SectionError(
-            code="timeout",
-            reason=f"It did not end within its {tally.description.deadline_s:g} s.",
-            remedy=f"Raise deadline_s of {name} in the yaml, or try again when less is in work.",
-            retry_possible=True,
-        )
-        return empty_outcome(tally, "failed", error, self._facts, name in self._requested)
+        tally.timed_out = tally.timed_out or "request"
+        return empty_outcome(tally, "failed", overdue_error(tally), self._facts, name in self._requested)
 
     def _bytes_of(self, plan: DecodePlan, index: int, count: int) -> int:
         need = plan.renditions[index]
@@ -369,7 +416,7 @@ class AnalysisRun:
     def _document(self, source: SourceFacts) -> AnalysisDocument:
         started_s = time.perf_counter()
         for name, failure in self._lost.items():
-            self._outcomes[name] = _unreachable(name, failure, self._facts, name in self._requested)
+            self._settle(name, _unreachable(name, failure, self._facts, name in self._requested))
         ordered = {name: self._outcomes[name] for name in self._names}
         elapsed_s = self._elapsed_s()
         report, duration_s = self._report, self._facts.duration_s
@@ -385,8 +432,8 @@ class AnalysisRun:
             decoder=report.decoder if report else None,
         )
         document = build_document(
-            id=self._job.id,
-            created_at=self._job.created_at,
+            id=self._work.id,
+            created_at=self._work.record.created_at,
             source=source,
             video=self._facts,
             outcomes=ordered,
@@ -429,10 +476,3 @@ def _unreachable(name: str, failure: Failure, video: VideoFacts, requested: bool
     remedy = "`serve status` shows the state of its deployment; its log says why it does not start."
     error = SectionError(code=failure.code, reason=failure.reason, remedy=remedy, retry_possible=True)
     return empty_outcome(Tally(description), "failed", error, video, requested)
-
-
-async def _end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancels what still runs and waits until it has ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from schema.document import AnalysisDocument
@@ -19,6 +20,39 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def flush_folder(folder: Path) -> None:
+    """Makes the folder's entries survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class StagedDocument:
+    """A document that is written and flushed, but not yet where readers look.
+
+    Attributes:
+        staged: Where it is.
+        target: Where it goes.
+    """
+
+    staged: Path
+    target: Path
+
+    def publish(self) -> None:
+        """Puts it where readers look: they see all of it or nothing, also across a power cut."""
+        self.target.parent.mkdir(exist_ok=True)
+        self.staged.replace(self.target)
+        flush_folder(self.target.parent)
+        flush_folder(self.target.parent.parent)
+
+    def discard(self) -> None:
+        """Removes it, if it is still there."""
+        self.staged.unlink(missing_ok=True)
+
+
 class ResultStore:
     """The results folder.
 
@@ -28,25 +62,29 @@ class ResultStore:
 
     def __init__(self, data_path: Path) -> None:
         self._root = data_path / "results"
+        self._staging = data_path / "staging"
         self._root.mkdir(parents=True, exist_ok=True)
+        self._staging.mkdir(parents=True, exist_ok=True)
 
-    def write(self, document: AnalysisDocument) -> Path:
-        """Writes the document so that a reader sees all of it or nothing, also across a power cut."""
-        folder = self._root / document.id
-        folder.mkdir(exist_ok=True)
-        target = folder / "document.json"
-        partial = folder / f".document.{os.getpid()}.tmp"
-        with partial.open("wb") as file:
-            file.write(document.model_dump_json(indent=1).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-        descriptor = os.open(folder, os.O_RDONLY)
+    def stage(self, document: AnalysisDocument) -> StagedDocument:
+        """Writes the document aside, flushed to disk."""
+        staged = self._staging / f"{document.id}.{uuid.uuid4().hex}"
+        done = False
         try:
-            os.fsync(descriptor)
+            with staged.open("wb") as file:
+                file.write(document.model_dump_json(indent=1).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            done = True
         finally:
-            os.close(descriptor)
-        return target
+            if not done:
+                staged.unlink(missing_ok=True)
+        return StagedDocument(staged, self._root / document.id / "document.json")
+
+    def forget_staged(self, id: str) -> None:
+        """Removes what dead workers have staged for this job."""
+        for staged in self._staging.glob(f"{id}.*"):
+            staged.unlink(missing_ok=True)
 
     def path_of(self, id: str) -> Path:
         """The document's file.

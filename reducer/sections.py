@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from analyzers.base import AnalyzerResult, Context
 from analyzers.catalogue import analyzer_class
@@ -30,7 +30,8 @@ class Tally:
         queued_ms: Time that its calls waited.
         run_ms: Time inside the analyzer.
         cpu_ms: Processor time inside the analyzer.
-        timed_out: Its deadline passed.
+        timed_out: Whose deadline passed before it had seen all: its own, or the request's.
+        unseen: Spans in seconds of chunks that a deadline kept from it.
         input_error: Its input (the sound, the pictures) broke off or never came, and why.
     """
 
@@ -41,7 +42,8 @@ class Tally:
     queued_ms: float = 0.0
     run_ms: float = 0.0
     cpu_ms: float = 0.0
-    timed_out: bool = False
+    timed_out: Literal["analyzer", "request"] | None = None
+    unseen: list[tuple[float, float]] = field(default_factory=list)
     input_error: SectionError | None = None
 
     def add(self, index: int, observed: Observed, wall_ms: float) -> None:
@@ -52,6 +54,16 @@ class Tally:
     def fail(self, start_s: float, end_s: float, error: SectionError) -> None:
         """Notes that the chunk ``[start_s, end_s)`` has no observation, and why."""
         self.failures.append((start_s, end_s, error))
+
+    def give_up(self, deadline: Literal["analyzer", "request"], chunk_s: float, duration_s: float) -> None:
+        """Notes that a deadline passed: what it has not seen by now, it will not see."""
+        self.timed_out = deadline
+        if self.planned <= 1:  # the whole sound, or pictures spread over the clip
+            self.unseen = [] if self.done else [(0.0, duration_s)]
+            return
+        settled = {*self.observations, *(round(start / chunk_s) for start, _, _ in self.failures)}
+        spans = [(index * chunk_s, min((index + 1) * chunk_s, duration_s)) for index in range(self.planned)]
+        self.unseen = [span for index, span in enumerate(spans) if index not in settled]
 
     def spend(self, cost: Cost, wall_ms: float) -> None:
         """Adds a call's time; what it did not run, it waited."""
@@ -64,6 +76,11 @@ class Tally:
         """Chunks seen or lost."""
         return len(self.observations) + len(self.failures)
 
+    @property
+    def gaps(self) -> tuple[tuple[float, float], ...]:
+        """Spans in seconds without an observation, sorted."""
+        return tuple(sorted([*((start, end) for start, end, _ in self.failures), *self.unseen]))
+
     def in_order(self) -> list[Any]:
         """The observations in the order of time."""
         return [self.observations[index] for index in sorted(self.observations)]
@@ -72,7 +89,7 @@ class Tally:
         """Share of the time line seen; None for an analyzer that observes nothing itself."""
         if not self.description.needs.frames and not self.description.needs.audio:
             return None
-        lost_s = sum(min(end, duration_s) - min(start, duration_s) for start, end, _ in self.failures)
+        lost_s = sum(min(end, duration_s) - min(start, duration_s) for start, end in self.gaps)
         share = 1.0 - lost_s / duration_s if duration_s > 0.0 and self.observations else 0.0
         return Coverage(
             chunks_planned=self.planned,
@@ -115,7 +132,7 @@ def context_for(tally: Tally, video: VideoFacts, outcomes: dict[str, Outcome]) -
     read = (*cls.after, *cls.uses)
     results = {name: outcome.result for name in read if (outcome := outcomes.get(name)) and outcome.result}
     missing = {name: _why_missing(outcomes.get(name)) for name in read if name not in results}
-    return Context(video, results, missing, tuple(sorted((start, end) for start, end, _ in tally.failures)))
+    return Context(video, results, missing, tally.gaps)
 
 
 def concluded_outcome(tally: Tally, concluded: Concluded | Refused, video: VideoFacts, requested: bool) -> Outcome:
@@ -191,15 +208,21 @@ def starved_outcome(tally: Tally, video: VideoFacts, requested: bool) -> Outcome
     return empty_outcome(tally, "failed", error, video, requested)
 
 
+def overdue_error(tally: Tally) -> SectionError:
+    """That a deadline passed before the analyzer's end: its own, or the request's."""
+    seen = f"{len(tally.observations)} of {tally.planned} chunks"
+    if tally.timed_out == "analyzer":
+        reason = f"Its deadline of {tally.description.deadline_s:g} s passed after {seen}."
+        remedy = f"Raise deadline_s of {tally.description.name} in the yaml, or try again when less is in work."
+    else:
+        reason = f"The deadline of the request passed after {seen}."
+        remedy = "Send the request again with a longer deadline_s, or for fewer analyzers."
+    return SectionError(code="timeout", reason=reason, remedy=remedy, retry_possible=True)
+
+
 def _shortfall(tally: Tally) -> SectionError | None:
     if tally.timed_out:
-        seen = f"{len(tally.observations)} of {tally.planned} chunks"
-        return SectionError(
-            code="timeout",
-            reason=f"The deadline of {tally.description.deadline_s:g} s passed after {seen}.",
-            remedy=f"Raise deadline_s of {tally.description.name} in the yaml, or try again when less is in work.",
-            retry_possible=True,
-        )
+        return overdue_error(tally)
     if tally.failures:
         first = tally.failures[0][2]
         codes = {error.code for _, _, error in tally.failures}

@@ -5,18 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from schema.base import Model
+from schema.jobs import DEFAULT_PRIORITY, JobOptions, Priority
 
 
 class AnalyzeRequest(Model):
-    """Body of ``POST /analyze`` as JSON."""
+    """Body of ``POST /analyze`` as JSON. Either ``video_path`` or ``tiktok_url``."""
 
-    video_path: Annotated[str, Field(min_length=1, max_length=4096)]
+    video_path: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     """A file on the server below one of its roots; relative paths are looked up in each root."""
+    tiktok_url: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    """A page or file to download; http(s), and of a host that the configuration allows."""
     analyzers: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)] | None = None
     """Names from ``GET /analyzers``; all deployed ones when left out. What they depend on is run too."""
+    priority: Priority = DEFAULT_PRIORITY
+    """10 goes first. Below 5 is mass work, which leaves a place for what somebody waits for."""
+    options: JobOptions = JobOptions()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.video_path is None) == (self.tiktok_url is None):
+            raise ValueError("give either video_path or tiktok_url")
+        return self
 
 
 class AnalyzeResponse(Model):
@@ -26,7 +39,7 @@ class AnalyzeResponse(Model):
     status: Literal["ok", "partial", "failed"]
     video_path: str
     processing_time: float
-    """Wall seconds from admission to the written document."""
+    """Wall seconds of the work on it, without waiting for its turn."""
     realtime_factor: float
     """``processing_time`` over the video's length."""
     successful_analyzers: int
@@ -78,6 +91,9 @@ class HealthResponse(Model):
     """Analyzers that are ready."""
     parallelization: Literal["ray_serve"] = "ray_serve"
     videos_in_work: int
+    """By this ingress."""
+    jobs_queued: int
+    """Jobs that wait for their turn, whoever accepted them."""
     analyzers: dict[str, str]
     """Per analyzer: ``ready``, ``unavailable: why`` or ``unreachable``."""
 

@@ -233,7 +233,7 @@ class Performance(Model):
     """Where the time went."""
 
     processing_time: Annotated[float, Field(ge=0.0)]
-    """Wall seconds from admission to the finished document."""
+    """Wall seconds from when the job was taken up to the finished document."""
     realtime_factor: Annotated[float, Field(ge=0.0)]
     """Seconds of work for each second of video; below 1 is faster than real time."""
     stages_ms: dict[str, float] = {}
@@ -241,7 +241,7 @@ class Performance(Model):
     analyzers_ms: dict[str, float] = {}
     """Wall milliseconds inside each analyzer; 0 for a section from the cache."""
     first_observation_ms: float | None = None
-    """From admission to the first observation of any analyzer."""
+    """From when the job was taken up to the first observation of any analyzer."""
     video_decodes: Annotated[int, Field(ge=0)] = 0
     """How often this request's pictures were decoded: 1, or 0 where there are none or nobody needed them."""
     sections_from_cache: Annotated[int, Field(ge=0)] = 0

@@ -135,10 +135,12 @@ class UnsupportedCodec(AnalyzerSystemError):
 
 
 class Overloaded(AnalyzerSystemError):
-    """As many videos as allowed are in work already."""
+    """As many jobs as allowed wait already."""
 
-    code, http_status, title, retry_possible = "overloaded", 429, "Too many requests in work", True
+    code, http_status, title, retry_possible = "overloaded", 429, "Too many jobs wait", True
     default_action = "Try again after the seconds named in Retry-After."
+    retry_after_s: float | None = None
+    """Set where it is known how long a place takes to become free."""
 
 
 class NotFound(AnalyzerSystemError):
@@ -280,6 +282,14 @@ ALL_ERRORS: tuple[type[AnalyzerSystemError], ...] = (
     InternalError,
 )
 """Every error that can reach a client; the documentation and the contract tests run over it."""
+
+
+def error_from(body: ErrorBody) -> AnalyzerSystemError:
+    """The error that a stored body was made of."""
+    kind = next((kind for kind in ALL_ERRORS if kind.code == body.code), InternalError)
+    error = kind(body.details, body.suggested_action)
+    error.job_id = body.id
+    return error
 
 
 def validation_text(error: ValidationError) -> str:

@@ -240,7 +240,7 @@ def test_the_graph_is_composition_only() -> None:
         ("reducer.document", "from analyzers.base import Context\nfrom media.types import DecodeReport", None),
         ("reducer.document", "from jobs.results import new_id", "reducer may import"),
         ("reducer.document", "import ray", "ray belongs into"),
-        ("jobs.registry", "from deployments.settings import GraphArgs", "jobs may import"),
+        ("jobs.worker", "from deployments.settings import GraphArgs", "jobs may import"),
         ("jobs.callbacks", "from media.fetch.addresses import check_url", None),
         ("jobs.callbacks", "from media.fetch.run import fetch", "jobs may import"),
         ("media.fetch.site", "import yt_dlp, requests", None),
