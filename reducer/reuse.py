@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 
 from analyzers.base import AnalyzerConfig
@@ -122,12 +122,13 @@ def storable(
 ) -> dict[str, StoredSection]:
     """By key, what of this run another one may use.
 
-    Left out are sections that came from the cache, that did not come out whole, and that read one which did not; and
-    all of a video whose decoding met an error: it may have been the time limit of a busy machine.
+    Left out are sections that came from the cache, that did not come out whole, and that read one which did not: a
+    decode that was broken off makes no section of pictures whole. Left out is also all of a video whose decoding met an
+    error: it may have been the time limit of a busy machine.
 
     Args:
         outcomes: Of the run.
-        descriptions: Of its analyzers.
+        descriptions: Of its analyzers, in document order.
         keys: Of its sections.
         video: The facts under which they were concluded.
         now: With time zone.
@@ -135,21 +136,27 @@ def storable(
     kept: dict[str, StoredSection] = {}
     if video.decode_error:
         return kept
-    for name, key in keys.items():
+    whole: set[str] = set()
+    for name, description in descriptions.items():
         outcome = outcomes.get(name)
-        if outcome is None or outcome.section.status not in STORED_STATUSES or outcome.section.provenance.from_cache:
-            continue
-        if all(_whole(other, outcomes, descriptions) for other in _reads(name) if other in descriptions):
-            kept[key] = StoredSection(section=outcome.section, timeline=outcome.timeline, video=video, computed_at=now)
+        if outcome is not None and _is_whole(outcome, description, video, outcomes.keys() - whole):
+            whole.add(name)
+            if name in keys and description.state == "ready" and not outcome.section.provenance.from_cache:
+                section, timeline = outcome.section, outcome.timeline
+                kept[keys[name]] = StoredSection(section=section, timeline=timeline, video=video, computed_at=now)
     return kept
 
 
-def _whole(name: str, outcomes: Mapping[str, Outcome], descriptions: Mapping[str, Description]) -> bool:
-    """Whether the section is the one its key promises; a missing model is part of the key."""
-    outcome = outcomes.get(name)
-    if outcome is None:
+def _is_whole(outcome: Outcome, description: Description, video: VideoFacts, not_whole: Set[str]) -> bool:
+    """Whether the section is the one that its key promises."""
+    if description.state == "unavailable":
+        return True  # the missing model is part of the key
+    if outcome.section.status not in STORED_STATUSES:
         return False
-    return outcome.section.status in STORED_STATUSES or descriptions[name].state == "unavailable"
+    if outcome.section.provenance.from_cache:
+        return True
+    blind = bool(description.needs.frames) and video.has_video and video.frames_decoded is None
+    return not blind and not_whole.isdisjoint(_reads(description.name))
 
 
 def _reads(name: str) -> tuple[str, ...]:

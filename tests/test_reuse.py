@@ -22,8 +22,9 @@ from jobs.cache import CacheSettings, SectionCache
 from media.decode import video_decodes
 from media.probe import probe
 from ops.local import LocalRunner
-from reducer.reuse import section_keys
-from schema.document import AnalysisDocument
+from reducer.reuse import section_keys, storable
+from reducer.sections import Outcome
+from schema.document import AnalysisDocument, Provenance, Section, VideoFacts
 from tests.made_media import Sound, clicks, make_video
 
 FPS, LENGTH_S, RATE_HZ = 25, 2.0, 16_000
@@ -390,3 +391,57 @@ def test_one_that_is_not_deployed_is_part_of_its_readers_key(described: dict[str
     keys = section_keys("0" * 64, "pyav", without, {name: described[name] for name in without})
     assert keys["scene_segmentation"] != section_keys("0" * 64, "pyav", names(), described)["scene_segmentation"]
     assert keys["color_analysis"] == section_keys("0" * 64, "pyav", names(), described)["color_analysis"]
+
+
+def outcome_of(name: str, status: str = "ok") -> Outcome:
+    return Outcome(Section(analyzer=name, status=status, provenance=Provenance(analyzer_version="1")))
+
+
+DECODED = VideoFacts(container="mp4", duration_s=2.0, width=96, height=64, frames_decoded=50)
+
+
+def stored_of(
+    described: dict[str, Any], outcomes: dict[str, Outcome], video: VideoFacts = DECODED, **kept: Any
+) -> set[str]:
+    """Names of what may be stored of a run of these analyzers."""
+    descriptions = {name: replace(described[name], **kept.get(name, {})) for name in outcomes}
+    keys = section_keys("0" * 64, "pyav", outcomes, descriptions)
+    found = storable(outcomes, descriptions, keys, video, datetime.now(timezone.utc))
+    return {name for name in outcomes if keys.get(name) in found}
+
+
+def chain() -> dict[str, Outcome]:
+    """Three analyzers, each of which reads the one before."""
+    return {name: outcome_of(name) for name in ("cut_analysis", "camera_analysis", "content_quality")}
+
+
+def test_what_came_out_whole_is_stored(described: dict[str, Any]) -> None:
+    outcomes = chain()
+    assert stored_of(described, outcomes) == set(outcomes)
+    not_applicable = {**outcomes, "cut_analysis": outcome_of("cut_analysis", "not_applicable")}
+    assert stored_of(described, not_applicable) == set(outcomes)
+
+
+@pytest.mark.parametrize("status", ["partial", "failed", "cancelled", "unavailable"])
+def test_what_did_not_is_not_and_neither_are_its_readers_and_theirs(described: dict[str, Any], status: str) -> None:
+    outcomes = {**chain(), "cut_analysis": outcome_of("cut_analysis", status)}
+    assert stored_of(described, outcomes) == set()
+    outcomes["color_analysis"] = outcome_of("color_analysis")  # reads none of them
+    assert stored_of(described, outcomes) == {"color_analysis"}
+
+
+def test_readers_of_a_missing_model_are_stored_for_it_is_in_their_key(described: dict[str, Any]) -> None:
+    outcomes = {**chain(), "cut_analysis": outcome_of("cut_analysis", "unavailable")}
+    lost = {"state": "unavailable", "code": "weights_missing"}
+    assert stored_of(described, outcomes, cut_analysis=lost) == set(outcomes) - {"cut_analysis"}
+
+
+def test_a_decode_that_was_broken_off_makes_no_section_of_pictures_whole(described: dict[str, Any]) -> None:
+    undecoded = DECODED.model_copy(update={"frames_decoded": None})
+    outcomes = {name: outcome_of(name) for name in ("cut_analysis", "scene_segmentation", "audio_analysis")}
+    assert stored_of(described, outcomes, undecoded) == {"audio_analysis"}
+
+
+def test_a_video_with_a_decode_error_is_not_stored(described: dict[str, Any]) -> None:
+    damaged = DECODED.model_copy(update={"decode_error": "decoding took more than 900 s of processor time"})
+    assert stored_of(described, chain(), damaged) == set()
