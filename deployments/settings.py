@@ -9,6 +9,7 @@ from pydantic import Field
 
 from analyzers.catalogue import VideoLanguageModel, active_names, analyzer_class
 from analyzers.runtime import LicencePolicy, Runtime
+from deployments.auth import AuthSettings
 from jobs.cache import CacheSettings
 from jobs.callbacks import CallbackSettings
 from jobs.disk import DiskSettings
@@ -64,6 +65,8 @@ class GraphArgs(Model):
     """Bounds on files."""
     fetch: FetchPolicy = FetchPolicy()
     """Downloads: hosts, bounds, retries, cookies and proxy."""
+    auth: AuthSettings = AuthSettings()
+    """When requests need a token."""
     callbacks: CallbackSettings = CallbackSettings()
     """Who may be told that a job has ended, and how long it is tried."""
     cache: CacheSettings = CacheSettings()

@@ -36,10 +36,12 @@ class Client:
 
     Args:
         url: Of the ingress, for instance ``http://127.0.0.1:8003``.
+        token: For a service that asks for one.
     """
 
-    def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30.0, read=120.0))
+    def __init__(self, url: str, token: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30.0, read=120.0), headers=headers)
 
     def is_live(self) -> bool:
         """Whether a service answers at this address."""

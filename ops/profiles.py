@@ -31,17 +31,22 @@ def graph_args(path: Path, data_dir: str | None = None) -> GraphArgs:
     return GraphArgs.model_validate(config["applications"][0].get("args", {}))
 
 
-def load_profile(path: Path, *, port: int | None = None, args: dict[str, Any] | None = None) -> dict[str, Any]:
+def load_profile(
+    path: Path, *, port: int | None = None, host: str | None = None, args: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """A Serve configuration as a dictionary.
 
     Args:
         path: Of the yaml.
         port: HTTP port in place of the file's.
+        host: Address to bind in place of the file's.
         args: Application arguments that win over the file's.
     """
     config: dict[str, Any] = yaml.safe_load(path.read_text())
     if port is not None:
         config.setdefault("http_options", {})["port"] = port
+    if host is not None:
+        config.setdefault("http_options", {})["host"] = host
     if args:
         application = config["applications"][0]
         application["args"] = {**application.get("args", {}), **args}

@@ -19,8 +19,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from analyzers import catalogue
+from deployments.auth import start_problem
 from deployments.serve_flags import refused_flags
 from deployments.settings import GraphArgs
+from deployments.tokens import TokenStore
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
 
 OTHER_DEPLOYMENTS = ("Ingress",)
@@ -28,6 +30,9 @@ OTHER_DEPLOYMENTS = ("Ingress",)
 
 GPU_SUM_TOLERANCE = 1e-6
 """Ray books GPUs in steps of 1e-4; less than that is rounding in our sum."""
+
+SERVE_DEFAULT_HOST = "0.0.0.0"
+"""What a Serve yaml binds that names no host."""
 
 SERVE_AUTO_MAX_REPLICAS = 100
 """What ``num_replicas: auto`` may grow to where the file does not say."""
@@ -101,7 +106,7 @@ def check_config(
         problems += _deployment_problems(application, where)
     for where, runtime_env in _runtime_envs(config):
         problems += _runtime_env_problems(runtime_env, where)
-    return [*problems, *_gpu_problems(config, gpus)]
+    return [*problems, *_token_problems(config), *_gpu_problems(config, gpus)]
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -275,6 +280,19 @@ def _runtime_env_problems(runtime_env: Any, where: str) -> Iterator[str]:
     variables = runtime_env.get("env_vars")
     if isinstance(variables, dict):
         yield from (f"{where}.env_vars: {problem}" for problem in refused_flags(variables))
+
+
+def _token_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Serve binds all interfaces where the file does not say; then nobody may ask without a token."""
+    options = config.get("http_options")
+    host = str((options if isinstance(options, dict) else {}).get("host", SERVE_DEFAULT_HOST))
+    for application in _dicts(config.get("applications")):
+        try:
+            settings = GraphArgs.model_validate(application.get("args") or {})
+        except ValidationError:
+            continue  # told above
+        if problem := start_problem(settings.auth, host, TokenStore(settings.data_path)):
+            yield f"http_options.host: {problem}"
 
 
 def _gpu_problems(config: Mapping[str, Any], gpus: int) -> Iterator[str]:

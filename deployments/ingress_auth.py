@@ -1,0 +1,81 @@
+"""Stands before every route of the ingress and lets pass what the request's token may."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+
+from deployments.auth import Authenticator, role_of, start_problem, tokens_needed
+from deployments.settings import GraphArgs
+from deployments.tokens import TokenStore
+from schema.errors import AnalyzerSystemError, InternalError, Unauthorized
+
+logger = logging.getLogger("tiktok_analyzer.auth")
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+_of_this_process: list[Authenticator] = []
+"""Holds one once ``guard`` has run. Serve copies the application object, so it cannot be held there."""
+
+
+class AuthMiddleware:
+    """Refuses requests before anything of them is read.
+
+    Args:
+        app: What comes after.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """ASGI. Without ``guard`` having run, nothing passes."""
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        try:
+            if not _of_this_process:
+                raise InternalError("the tokens are not set up")
+            header = HTTPConnection(scope).headers.get("authorization")
+            _of_this_process[0].authorize(role_of(scope.get("method", ""), _route_path(scope)), header)
+        except AnalyzerSystemError as error:
+            logger.info("%s %s: %s", scope.get("method"), scope["path"], error.code)
+            challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
+            answer = JSONResponse(error.body().model_dump(), error.http_status, headers=challenge)
+            return await answer(scope, receive, send)
+        return await self._app(scope, receive, send)
+
+
+def _route_path(scope: Scope) -> str:
+    """The path without the prefix under which the application is served."""
+    path, prefix = str(scope["path"]), str(scope.get("root_path") or "")
+    return path.removeprefix(prefix) or "/"
+
+
+def guard(settings: GraphArgs, host: str | None = None) -> None:
+    """Sets this process's rules.
+
+    Args:
+        settings: Of the application.
+        host: That the server binds; Serve is asked when None.
+
+    Raises:
+        RuntimeError: Tokens are needed, and there are none.
+    """
+    host = bound_host() if host is None else host
+    store = TokenStore(settings.data_path)
+    if problem := start_problem(settings.auth, host, store):
+        raise RuntimeError(f"the ingress does not start: {problem}")
+    _of_this_process[:] = [Authenticator(store, tokens_needed(settings.auth, host))]
+
+
+def bound_host() -> str:
+    """The address that Serve's HTTP proxies bind."""
+    # Serve has no public call for this. If it moves, replicas fail at their start instead of running open.
+    from ray.serve.context import _get_global_client
+
+    return str(_get_global_client().http_config.host)
