@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Literal, get_args
 
 from analyzers.audio_analysis import AudioAnalysis
+from analyzers.background_segmentation import BackgroundSegmentation
 from analyzers.base import AnyAnalyzer
 from analyzers.blip2_video_analyzer import Blip2VideoAnalyzer
 from analyzers.camera_analysis import CameraAnalysis
@@ -38,6 +39,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     CompositionAnalysis,
     ContentQuality,
     ObjectDetection,
+    BackgroundSegmentation,
     TextOverlayAnalysis,
     SpeechTranscription,
     SpeechFlow,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,12 +29,11 @@ def import_ultralytics() -> ModuleType:
         RuntimeError: It was imported before without the offline switches, so a checkpoint could run code.
     """
     go_offline()
-    import ultralytics
     from ultralytics.utils import SAFE_LOAD
 
     if not SAFE_LOAD:
         raise RuntimeError("ultralytics was imported elsewhere before ULTRALYTICS_SAFE_LOAD=1 was set")
-    return ultralytics
+    return import_module("ultralytics")
 
 
 @dataclass(frozen=True)
