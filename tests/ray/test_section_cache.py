@@ -43,6 +43,19 @@ def test_the_same_video_again_is_not_decoded(running: Running, clip: Path) -> No
     assert content(uploaded) == content(first)
 
 
+def test_fresh_computes_all_of_it_again(running: Running) -> None:
+    clip = make_clip(running.videos / "fresh.mp4", seed=15)
+    first = running.document(running.analyze(clip, "color_analysis"))
+    body = {"video_path": str(clip), "analyzers": ["color_analysis"], "options": {"fresh": True}}
+    fresh = running.document(running.http.post("/analyze", json=body))
+    assert fresh["performance"]["video_decodes"] == 1
+    assert fresh["performance"]["sections_from_cache"] == 0
+    assert content(fresh) == content(first)
+    third = running.document(running.analyze(clip, "color_analysis"))
+    made = third["sections"]["color_analysis"]["provenance"]["run_ms"]
+    assert made == fresh["sections"]["color_analysis"]["provenance"]["run_ms"]
+
+
 def test_one_more_analyzer_runs_only_that_one(running: Running) -> None:
     clip = make_clip(running.videos / "one_more.mp4", seed=12)
     running.document(running.analyze(clip, "cut_analysis", "color_analysis"))
