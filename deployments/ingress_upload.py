@@ -64,13 +64,16 @@ async def received_form(request: Request, max_bytes: int) -> AsyncIterator[Uploa
     Raises:
         TooLarge: More bytes than allowed.
         InvalidRequest: No form, no file in it, or fields it does not know.
+        DiskFull: There is no room for its temporary file.
     """
     limit = max_bytes + FORM_OVERHEAD_BYTES
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit:
         raise TooLarge(f"the upload announces {announced} bytes, {max_bytes} are allowed")
     try:
-        form = await Request(request.scope, _counted(request, limit)).form(max_files=1, max_fields=len(TEXT_FIELDS) + 1)
+        with writing():
+            received = Request(request.scope, _counted(request, limit))
+            form = await received.form(max_files=1, max_fields=len(TEXT_FIELDS) + 1)
     except HTTPException as error:
         raise InvalidRequest(f"the form cannot be read: {error.detail}") from error
     try:
