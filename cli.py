@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ops.cleanup import add_cleanup
 from ops.client import Client, ServiceError
+from ops.models_command import add_models_command
 from ops.render import console, print_document, progress_lines
 from schema.document import AnalysisDocument
 from schema.errors import AnalyzerSystemError
@@ -69,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check this machine and say what to do")
     doctor.set_defaults(run=_doctor)
+
+    add_models_command(commands)
 
     sample = commands.add_parser("sample", help="make the sample video, with its truth beside it")
     sample.add_argument("path", type=Path)

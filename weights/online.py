@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from weights.errors import AccessDenied, NotOnSource, SourceUnreachable
 from weights.pin import Pin
@@ -34,7 +35,7 @@ class Online(Source):
 
     title = "the model hub and the models' own addresses"
 
-    def __init__(self, endpoint: str | None = None, pause_s: float = 1.0) -> None:
+    def __init__(self, endpoint: str | None = None, pause_s: float | None = None) -> None:
         self._endpoint = endpoint
         self._pause_s = pause_s
         self._unreachable: SourceUnreachable | None = None
@@ -49,21 +50,19 @@ class Online(Source):
         commit = info.sha or revision
         if commit is None:
             raise NotOnSource(f"the hub does not say which commit of {pin.hub_id} it serves")
-        from huggingface_hub import hf_hub_url
-
         items = []
         for name in choose(pin, files, pin.hub_id):
             file = files[name]
             digest = f"sha256:{file.lfs.sha256}" if file.lfs else f"git:{file.blob_id}" if file.blob_id else None
-            url = hf_hub_url(pin.hub_id, name, revision=commit, endpoint=self._endpoint)
+            url = f"{self._address}/{pin.hub_id}/resolve/{commit}/{quote(name)}"
             items.append(Item(name, url, file.size, digest))
         return Plan(pin, commit, tuple(items), pin.hub_id)
 
     def fetch(self, item: Item, target: Path, moved: Moved, stop: Stop) -> None:
         """As the base says; resumes a part of an earlier run."""
-        from huggingface_hub import constants, get_token
+        from huggingface_hub import get_token
 
-        token = get_token() if item.where.startswith(f"{self._endpoint or constants.ENDPOINT}/") else None
+        token = get_token() if item.where.startswith(f"{self._address}/") else None
         download(
             item.where,
             target,
@@ -74,6 +73,12 @@ class Online(Source):
             pause_s=self._pause_s,
         )
 
+    @property
+    def _address(self) -> str:
+        from huggingface_hub import constants
+
+        return self._endpoint or constants.ENDPOINT
+
     def _info(self, pin: Pin, revision: str | None) -> ModelInfo:
         from huggingface_hub import HfApi
         from huggingface_hub import errors as hub
@@ -82,7 +87,7 @@ class Online(Source):
         http_error: type[Exception] = vars(hub)["HTTPError"]
         if self._unreachable is not None:
             raise self._unreachable
-        api = HfApi(endpoint=self._endpoint)
+        api = HfApi(endpoint=self._address)
         wanted = f"{pin.hub_id}@{revision}" if revision else pin.hub_id
         try:
             return api.model_info(pin.hub_id, revision=revision, files_metadata=True, timeout=ANSWER_TIMEOUT_S)

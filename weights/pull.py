@@ -82,6 +82,7 @@ def pull(
     progress: Progress | None = None,
     stop: Stop | None = None,
     workers: int = WORKERS,
+    again: bool = False,
     committed_lock: Path | None = None,
 ) -> list[Outcome]:
     """Makes these pins complete in the weights folder; one that fails does not hold up the others.
@@ -93,6 +94,7 @@ def pull(
         progress: Told of what happens.
         stop: Ends it early; what came in is kept.
         workers: Files fetched at once.
+        again: Fetch also what looks complete.
         committed_lock: Path of the committed lock; the one beside the manifest when left out.
 
     Returns:
@@ -109,7 +111,7 @@ def pull(
         done: dict[str, Outcome] = {}
         plans = []
         for pin in pins:
-            if is_complete(pin, weights, lock):
+            if not again and is_complete(pin, weights, lock):
                 done[pin.name] = Outcome(pin)
                 continue
             try:

@@ -45,7 +45,7 @@ def download(
     size_bytes: int | None = None,
     moved: Moved = lambda _: None,
     stop: Stop | None = None,
-    pause_s: float = PAUSE_S,
+    pause_s: float | None = None,
 ) -> None:
     """Fetches ``url`` into ``target``; until it is whole it is called ``target.part``.
 
@@ -56,7 +56,7 @@ def download(
         size_bytes: Expected length, where known.
         moved: Told of progress, bytes of an earlier run included.
         stop: Ends it early.
-        pause_s: Before the second try.
+        pause_s: Before the second try, in place of ``PAUSE_S``.
 
     Raises:
         SourceUnreachable, NotOnSource, AccessDenied, TransferBroken, DiskFull, Interrupted
@@ -80,7 +80,7 @@ def download(
                 last = str(error) or type(error).__name__
             have = part.stat().st_size if part.exists() else 0
             fruitless = 0 if have > before else fruitless + 1
-            _wait(pause_s * 2 ** max(0, fruitless - 1), stop)
+            _wait((PAUSE_S if pause_s is None else pause_s) * 2 ** max(0, fruitless - 1), stop)
     if have:
         raise TransferBroken(f"{url} broke off at {have} of {size_bytes or 'unknown'} bytes, {TRIES} times: {last}")
     raise SourceUnreachable(f"{url} does not answer: {last}")

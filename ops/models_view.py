@@ -1,0 +1,131 @@
+"""Tables and bars of ``tiktok-analyzer models``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TransferSpeedColumn as SpeedColumn
+from rich.table import Table
+
+from weights.check import Finding
+from weights.pin import Pin
+from weights.pull import Outcome
+
+STATE_STYLE = {"ready": "green", "missing": "dim"}
+"""Every other state is worth a look."""
+
+COMMIT_LETTERS = 12
+"""Of a commit, shown: enough to tell two of a repository apart."""
+
+
+def size_text(size_bytes: int | None) -> str:
+    """``1.2 GB``; ``unknown`` where no source states it."""
+    if size_bytes is None:
+        return "unknown"
+    value, unit = float(size_bytes), "B"
+    for bigger in ("kB", "MB", "GB"):
+        if value < 1000.0:
+            break
+        value, unit = value / 1000.0, bigger
+    return f"{value:.0f} {unit}" if unit in ("B", "kB") or value >= 100 else f"{value:.1f} {unit}"
+
+
+def revision_text(revision: str | None) -> str:
+    """A commit in short; other revisions whole."""
+    if revision is None:
+        return "at first pull"
+    return revision[:COMMIT_LETTERS] if len(revision) == 40 else revision
+
+
+def models_table(findings: Sequence[Finding], weights: Path) -> Table:
+    """One row per pin."""
+    table = Table(title=f"Models in {weights}", title_justify="left", header_style="bold")
+    whole = ("model", "revision", "size", "state")
+    for column in ("model", "source", "revision", "size", "licence", "permissive", "used by", "state"):
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
+    for finding in findings:
+        pin = finding.pin
+        style = STATE_STYLE.get(finding.state, "red")
+        table.add_row(
+            pin.name,
+            pin.source,
+            revision_text(pin.revision),
+            size_text(pin.size_bytes),
+            pin.licence,
+            "yes" if pin.permissive else f"no: {pin.alternative}",
+            ", ".join(pin.used_by),
+            f"[{style}]{finding.state}[/{style}]",
+        )
+    return table
+
+
+def verify_table(findings: Sequence[Finding]) -> Table:
+    """One row per pin that was checked."""
+    table = Table(header_style="bold")
+    for column in ("model", "state", "detail"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        style = STATE_STYLE.get(finding.state, "red")
+        table.add_row(finding.pin.name, f"[{style}]{finding.state}[/{style}]", finding.detail)
+    return table
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """A row for programs; null where something is not known."""
+    pin = finding.pin
+    return {
+        "name": pin.name,
+        "title": pin.title,
+        "source": pin.source,
+        "revision": pin.revision,
+        "size_bytes": pin.size_bytes,
+        "licence": pin.licence,
+        "licence_url": pin.licence_url,
+        "permissive": pin.permissive,
+        "alternative": pin.alternative or None,
+        "used_by": list(pin.used_by),
+        "state": finding.state,
+        "detail": finding.detail or None,
+    }
+
+
+class Bars:
+    """One bar per pin; told by several threads at once.
+
+    Args:
+        bars: The display.
+    """
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def begin(self, pin: Pin, size_bytes: int | None) -> None:
+        """A bar for this pin; without an end where the size is not known."""
+        self._tasks[pin.name] = self._bars.add_task(pin.name, total=size_bytes, status="")
+
+    def moved(self, pin: Pin, count: int) -> None:
+        """Moves its bar."""
+        self._bars.advance(self._tasks[pin.name], count)
+
+    def end(self, pin: Pin, outcome: Outcome) -> None:
+        """Says what became of it."""
+        if outcome.error is None and not outcome.fetched:
+            self._tasks[pin.name] = self._bars.add_task(pin.name, total=0, status="")
+        # One that failed before its first byte has no bar.
+        if pin.name in self._tasks:
+            status = outcome.error.code if outcome.error else "done" if outcome.fetched else "already there"
+            self._bars.update(self._tasks[pin.name], status=status)
+
+
+@contextmanager
+def bars(out: Console) -> Iterator[Bars]:
+    """A display with a bar per pin."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), SpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[status]}"), console=out) as progress:
+        yield Bars(progress)
