@@ -78,4 +78,7 @@ def bound_host() -> str:
     # Serve has no public call for this. If it moves, replicas fail at their start instead of running open.
     from ray.serve.context import _get_global_client
 
-    return str(_get_global_client().http_config.host)
+    client = _get_global_client()
+    if client is None:
+        raise RuntimeError("the ingress runs in no Serve, so nobody knows what it binds")
+    return str(client.http_config.host)
