@@ -22,6 +22,7 @@ from deployments.gpu import gpu_health
 from deployments.housekeeping import keep_tidy
 from deployments.ingress_accept import ANALYZE_BODIES, Acceptance, split_names
 from deployments.ingress_answers import analysis_response, analyzer_rows, analyzer_states
+from deployments.ingress_auth import AuthMiddleware, guard
 from deployments.ingress_errors import ANALYZE_ERRORS, error_responses, install_error_handlers
 from deployments.ingress_events import EventStream, first_wanted
 from deployments.job_analysis import JobAnalysis
@@ -48,6 +49,7 @@ app = FastAPI(
     description="One video in, one analysis document out. Every error has the shape of `ErrorBody`.",
 )
 install_error_handlers(app)
+app.add_middleware(AuthMiddleware)
 
 
 MAX_ONGOING = 1000
@@ -75,6 +77,7 @@ class Ingress:
     """
 
     def __init__(self, settings: GraphArgs, handles: Mapping[str, DeploymentHandle[Any]]) -> None:
+        guard(settings)
         self._settings = settings
         self._handles = handles
         for root in settings.root_paths:
