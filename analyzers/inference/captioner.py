@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from analyzers.base import Unavailable
 from analyzers.inference.device import Device
 from analyzers.inference.generation import Bounds, Generated, generate, make_greedy
@@ -66,7 +68,7 @@ class Captioner:
         def run(part: Sequence[UInt8Array]) -> list[Generated]:
             import torch
 
-            pixels = self._pictures(list(part), return_tensors="pt").pixel_values
+            pixels = self._pictures([np.array(picture) for picture in part], return_tensors="pt").pixel_values
             token_ids = torch.tensor([ids] * len(part), device=self._device.name)
             inputs: dict[str, Any] = {
                 "pixel_values": pixels.to(self._device.name, self._device.dtype),

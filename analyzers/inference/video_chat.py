@@ -222,8 +222,8 @@ class LlavaNextVideo(VideoChat):
 
     def _encode(self, clips: Sequence[UInt8Array]) -> list[Encoded]:
         encoded = []
-        for clip in clips:
-            shown = on_square(clip, self._pictures.image_mean) if self.options.framing == "whole" else clip
+        for clip in clips:  # copied in any case: torch warns of arrays that cannot be written, as all of a chunk are
+            shown = on_square(clip, self._pictures.image_mean) if self.options.framing == "whole" else np.array(clip)
             pixels = self._pictures(videos=[shown], return_tensors="pt").pixel_values_videos
             output = self.model.get_video_features(pixels.to(self._device.name, self._device.dtype), return_dict=True)
             encoded.append(Encoded(output.pooler_output[0]))
@@ -253,7 +253,7 @@ class Qwen2Vl(VideoChat):
         most = self.options.tokens_per_frame * cell
         size = {"shortest_edge": min(most, LEAST_TOKENS * cell), "longest_edge": most}
         options = {"cap_pixels_per_frame": False, "size": size, "return_tensors": "pt"}
-        inputs = self._pictures(videos=list(clips), **options).to(self._device.name)
+        inputs = self._pictures(videos=[np.array(clip) for clip in clips], **options).to(self._device.name)
         pixels = inputs.pixel_values_videos.to(self._device.dtype)
         output = self.model.get_video_features(pixels, inputs.video_grid_thw, return_dict=True)
         return [Encoded(f, grid) for f, grid in zip(output.pooler_output, inputs.video_grid_thw, strict=True)]

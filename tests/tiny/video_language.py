@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -272,7 +273,7 @@ def _speak(embedding: Any, head: Any, tokenizer: Any, before: Iterable[str], end
             table[token, axis] = 1.0
         table /= table.norm(dim=-1, keepdim=True)
         successors = [(start, chain[0]) for start in starts]
-        successors += [*zip(chain, chain[1:], strict=False), (chain[-1], _id(tokenizer, end))]
+        successors += [*pairwise(chain), (chain[-1], _id(tokenizer, end))]
         for token, following in successors:
             rows[following] += SURE * table[token]
         embedding.weight.copy_(length * table)
