@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -15,7 +16,9 @@ from rich.console import Console
 from ops.cleanup import add_cleanup
 from ops.client import Client, ServiceError
 from ops.models_command import add_models_command
-from ops.render import console, print_document, progress_lines
+from ops.render import ProgressLines, console, print_document, progress_lines
+from ops.tokens import TOKEN_VARIABLE, add_tokens
+from ops.urls import analyze_url, is_url
 from schema.document import AnalysisDocument
 from schema.errors import AnalyzerSystemError
 
@@ -52,14 +55,20 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="start Ray and the application in the foreground")
     serve.add_argument("--profile", choices=("cpu", "gpu"), default="cpu", help="which Serve yaml (default: cpu)")
     serve.add_argument("--port", type=int, default=None, help="HTTP port in place of the yaml's 8003")
+    serve.add_argument(
+        "--host", default=None, help="address to bind in place of the yaml's; all but loopback need tokens"
+    )
     serve.set_defaults(run=_serve)
 
     analyze = commands.add_parser("analyze", help="analyse one video and show the result")
-    analyze.add_argument("video", type=Path)
+    analyze.add_argument("video", metavar="VIDEO|URL", help="a file, or the http(s) address of a video")
     analyze.add_argument("--analyzers", help="names separated by commas; all when left out")
     analyze.add_argument("--out", type=Path, help="folder for the document, written as NAME.json")
     analyze.add_argument("--local", action="store_true", help="in this process, without a server")
     analyze.add_argument("--url", default=DEFAULT_URL, help=f"of the service (default: {DEFAULT_URL})")
+    analyze.add_argument(
+        "--token", default=os.environ.get(TOKEN_VARIABLE), help=f"of the service (default: from {TOKEN_VARIABLE})"
+    )
     analyze.set_defaults(run=_analyze)
 
     check = commands.add_parser("check", help="check a Serve yaml for what Serve would silently drop")
@@ -67,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     add_cleanup(commands)
+    add_tokens(commands)
 
     doctor = commands.add_parser("doctor", help="check this machine and say what to do")
     doctor.set_defaults(run=_doctor)
@@ -84,7 +94,7 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
     from ops.server import StartFailed, local_service
     from ops.strict_config import InvalidConfig
 
-    config = load_profile(PROFILE_FILES[arguments.profile], port=arguments.port)
+    config = load_profile(PROFILE_FILES[arguments.profile], port=arguments.port, host=arguments.host)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -94,7 +104,8 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
             out.print(f"ready after {service.start_s:.1f} s")
             out.print(f"  service    {service.url}  (documentation at {service.url}/docs)")
             out.print(f"  dashboard  {service.dashboard_url}")
-            for name, state in httpx.get(f"{service.url}/health", timeout=30.0).json()["analyzers"].items():
+            health = httpx.get(f"{service.url}/health", timeout=30.0)
+            for name, state in health.json()["analyzers"].items() if health.is_success else ():
                 out.print(f"  {name:<20} {state}")
             out.print("stop with Ctrl-C")
             stop.wait()
@@ -107,24 +118,31 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
 
 def _analyze(arguments: argparse.Namespace, out: Console) -> int:
     wanted = arguments.analyzers.split(",") if arguments.analyzers else None
-    if not arguments.video.is_file():
-        out.print(f"there is no file {arguments.video}", style="red")
+    video: Path | str = arguments.video if is_url(arguments.video) else Path(arguments.video)
+    if isinstance(video, Path) and not video.is_file():
+        out.print(f"there is no file {video}", style="red")
         return EXIT_REFUSED
     with progress_lines(out) as lines:
         if arguments.local:
-            from deployments.settings import GraphArgs
-            from ops.local import LocalRunner
-
-            names = tuple(wanted) if wanted else None
-            document = LocalRunner(GraphArgs()).analyze(arguments.video, names, lines.show)
-            results_file = None
+            document, results_file = _analyzed_here(video, wanted, lines), None
         else:
-            document, job = Client(arguments.url).analyze(arguments.video, wanted, lines.show)
+            document, job = Client(arguments.url, arguments.token).analyze(video, wanted, lines.show)
             results_file = job.results_file
     if arguments.out:
-        results_file = str(_write(document, arguments.out, arguments.video.stem))
+        results_file = str(_write(document, arguments.out, Path(document.source.name).stem))
     print_document(out, document, results_file)
     return EXIT_OK if document.status == "ok" else EXIT_INCOMPLETE
+
+
+def _analyzed_here(video: Path | str, wanted: list[str] | None, lines: ProgressLines) -> AnalysisDocument:
+    from deployments.settings import GraphArgs
+    from ops.local import LocalRunner
+    from ops.profiles import PROFILE_FILES, graph_args
+
+    runner = LocalRunner(GraphArgs())
+    if isinstance(video, Path):
+        return runner.analyze(video, wanted, lines.show)
+    return analyze_url(runner, video, graph_args(PROFILE_FILES["cpu"]).fetch, wanted, lines.show)
 
 
 def _write(document: AnalysisDocument, folder: Path, stem: str) -> Path:
