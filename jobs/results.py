@@ -44,7 +44,8 @@ class StagedDocument:
     def publish(self) -> None:
         """Puts it where readers look: they see all of it or nothing, also across a power cut."""
         self.target.parent.mkdir(exist_ok=True)
-        self.staged.replace(self.target)
+        if self.staged.exists() or not self.target.exists():  # else it is there, and only the store did not say so
+            self.staged.replace(self.target)
         flush_folder(self.target.parent)
         flush_folder(self.target.parent.parent)
 
@@ -85,6 +86,13 @@ class ResultStore:
         """Removes what dead workers have staged for this job."""
         for staged in self._staging.glob(f"{id}.*"):
             staged.unlink(missing_ok=True)
+
+    def remove(self, id: str) -> None:
+        """Removes a document that a worker published in the moment it died, where the job ended without one."""
+        folder = self._root / id
+        (folder / "document.json").unlink(missing_ok=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
     def path_of(self, id: str) -> Path:
         """The document's file.

@@ -116,6 +116,15 @@ class JobWork:
             self._unwritten.popleft()
             self._bell.ring(self.id)
 
+    async def note_progress(self) -> None:
+        """Writes the progress down as it is now.
+
+        Raises:
+            LeaseLost: The job is no longer this worker's.
+        """
+        self._extend_s = 0.0
+        await self._is_to_be_cancelled()
+
     async def _is_to_be_cancelled(self) -> bool:
         """Asks the store, and extends the lease when it is time or there is progress to note.
 

@@ -124,8 +124,8 @@ class Worker:
             await self._patiently(lambda: self._sources.sweep(self._needs_source))
             while True:
                 await self._patiently(self._free_dead_owners)
-                found = await self._take_up()
-                if until_empty and not found and not self._tasks:
+                more = await self._take_up()
+                if until_empty and not more and not self._tasks:
                     return
                 await rung(self._wake, self._settings.poll_s)
         finally:
@@ -135,22 +135,21 @@ class Worker:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _take_up(self) -> bool:
-        """Starts as much as there is to do and room for; returns whether there was anything."""
-        found = False
+        """Starts as much as there is to do and room for; returns whether there may be more."""
+        more = True
         while (least := self._least_priority()) is not None:
             claim = await self._patiently(lambda: self._store.claim(self._owner, self._settings.lease_s, least))
             if claim is None:
+                more = least > 1
                 break
-            found = True
             record, lease = claim
             folder = self._sources.folder_of(record.id)
             work = JobWork(record, lease, folder, self._store, self._bell, self._settings)
             self._works.add(work)
             self._start(self._work(work, lease))
         while claim := await self._patiently(lambda: self._store.claim_ended(self._owner, self._settings.lease_s)):
-            found = True
             self._start(self._settle(*claim))
-        return found
+        return more
 
     def _least_priority(self) -> int | None:
         """The least priority that may be taken up now; None when all places are taken."""
@@ -232,24 +231,16 @@ class Worker:
 
     async def _finish(self, work: JobWork, lease: Lease, ending: Ending) -> None:
         """Ends the job in the store; its document becomes visible with that."""
-        await work.flush()
-        if ending.document:
-            ending = await self._publish(work, lease, ending, ending.document)
-        if not ending.document:
-            await self._patiently(lambda: self._store.finish(lease, ending.state, error=ending.error))
-        logger.info("%s: %s", work.id, ending.state)
-
-    async def _publish(self, work: JobWork, lease: Lease, ending: Ending, staged: StagedDocument) -> Ending:
-        file = str(staged.target)
         try:
-            await self._patiently(
-                lambda: self._store.finish(lease, ending.state, results_file=file, publish=staged.publish)
-            )
+            await work.flush()
+            await work.note_progress()
+            await self._patiently(lambda: _end(self._store, lease, ending))
         except OSError as fault:
-            return _unwritable(work.id, fault)
+            error = _unwritable(work.id, fault)
+            await self._patiently(lambda: _end(self._store, lease, error))
         finally:
-            staged.discard()
-        return ending
+            if ending.document:
+                ending.document.discard()
 
     async def _give_back(self, lease: Lease) -> None:
         try:
@@ -263,6 +254,8 @@ class Worker:
             if not record.options.keep:
                 await asyncio.to_thread(self._sources.discard, record.id)
             await asyncio.to_thread(self._results.forget_staged, record.id)
+            if record.results_file is None:
+                await asyncio.to_thread(self._results.remove, record.id)
             wait_s = await self._after_end(record)
             if wait_s is None:
                 await asyncio.to_thread(self._store.settle, lease)
@@ -297,6 +290,13 @@ class Worker:
             except StoreUnavailable as error:
                 logger.warning("%s; trying again", error)
                 await asyncio.sleep(self._settings.poll_s)
+
+
+def _end(store: JobStore, lease: Lease, ending: Ending) -> JobRecord:
+    document = ending.document
+    if document is None:
+        return store.finish(lease, ending.state, error=ending.error)
+    return store.finish(lease, ending.state, results_file=str(document.target), publish=document.publish)
 
 
 def _unwritable(id: str, fault: OSError) -> Ending:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 
+from ops.sse import ServerEvent, read_events
 from schema.document import AnalysisDocument
 from schema.errors import ErrorBody
-from schema.jobs import AnalyzerProgress, JobStatus
+from schema.jobs import FINAL_STATES, AnalyzerProgress, JobStatus
 
-POLL_S = 0.1
-"""Wall seconds between two looks at a job: smooth for the eye, cheap for the server."""
+RECONNECT_S, RECONNECT_TIMES = 1.0, 30
+"""Wall seconds between two attempts to reach a service that was there, and their number: it may be restarting, and
+takes the job up again."""
 
 
 class ServiceError(RuntimeError):
@@ -52,30 +54,65 @@ class Client:
 
     def analyze(
         self,
-        path: Path,
+        video: Path | str,
         analyzers: Iterable[str] | None,
         on_progress: Callable[[Mapping[str, AnalyzerProgress]], None],
     ) -> tuple[AnalysisDocument, JobStatus]:
-        """Uploads the video and waits for its document.
+        """Uploads a file, or has a URL downloaded by the service, and waits for the document.
 
         Raises:
             ServiceError: The service refused it or failed.
             httpx.TransportError: The service cannot be reached.
         """
-        form = {"analyzers": ",".join(analyzers)} if analyzers is not None else {}
-        with path.open("rb") as file:
-            answer = self._http.post(
-                "/analyze", data=form, files={"file": (path.name, file)}, headers={"Prefer": "respond-async"}
-            )
+        answer = self._send(video, analyzers)
         job = JobStatus.model_validate_json(_checked(answer).content)
-        while job.state not in ("done", "failed", "cancelled"):
-            time.sleep(POLL_S)
-            job = JobStatus.model_validate_json(_checked(self._http.get(f"/jobs/{job.id}")).content)
-            on_progress(job.analyzers)
+        for event in self.events(job.id):
+            if event.kind == "progress":
+                found = event.data["analyzers"].items()
+                on_progress({name: AnalyzerProgress.model_validate(state) for name, state in found})
+        job = JobStatus.model_validate_json(_checked(self._http.get(f"/jobs/{job.id}")).content)
+        on_progress(job.analyzers)
         if job.error:
             raise ServiceError(job.error)
         document = _checked(self._http.get(f"/jobs/{job.id}/document"))
         return AnalysisDocument.model_validate_json(document.content), job
+
+    def _send(self, video: Path | str, analyzers: Iterable[str] | None) -> httpx.Response:
+        headers = {"Prefer": "respond-async"}
+        names = list(analyzers) if analyzers is not None else None
+        if isinstance(video, str):
+            body = {"tiktok_url": video} | ({"analyzers": names} if names is not None else {})
+            return self._http.post("/analyze", json=body, headers=headers)
+        form = {"analyzers": ",".join(names)} if names is not None else {}
+        with video.open("rb") as file:
+            return self._http.post("/analyze", data=form, files={"file": (video.name, file)}, headers=headers)
+
+    def events(self, id: str) -> Iterator[ServerEvent]:
+        """What happens to a job, until it has ended. A lost connection is taken up where it broke off.
+
+        Raises:
+            ServiceError: There is no such job.
+            httpx.TransportError: The service cannot be reached any more.
+        """
+        last, lost = "0", 0
+        while True:
+            try:
+                with self._http.stream("GET", f"/jobs/{id}/events", headers={"Last-Event-ID": last}) as answer:
+                    if answer.is_error:
+                        answer.read()
+                        _checked(answer)
+                    for event in read_events(answer.iter_lines()):
+                        last, lost = event.id or last, 0
+                        yield event
+                        if event.kind == "state" and event.data["state"] in FINAL_STATES:
+                            return
+                if answer.status_code == httpx.codes.NO_CONTENT:
+                    return
+            except httpx.TransportError:
+                lost += 1
+                if lost > RECONNECT_TIMES:
+                    raise
+            time.sleep(RECONNECT_S)
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
