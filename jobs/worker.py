@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from jobs.bell import Bell, rung
+from jobs.disk import NO_ROOM
 from jobs.owner import is_dead, new_owner
 from jobs.record import JobRecord, Lease
 from jobs.results import ResultStore, StagedDocument
@@ -25,6 +26,7 @@ from schema.document import AnalysisDocument
 from schema.errors import (
     AnalyzerSystemError,
     Cancelled,
+    DiskFull,
     ErrorBody,
     InternalError,
     NotFound,
@@ -301,5 +303,6 @@ def _end(store: JobStore, lease: Lease, ending: Ending) -> JobRecord:
 
 def _unwritable(id: str, fault: OSError) -> Ending:
     logger.error("%s: the document cannot be written: %s", id, fault)
-    error = InternalError(f"the document cannot be written: {fault.strerror}", "Free space on the server's disk.")
+    text = f"the document cannot be written: {fault.strerror}"
+    error = DiskFull(text) if fault.errno in NO_ROOM else InternalError(text)
     return Ending("failed", error.body(id))

@@ -288,6 +288,7 @@ async def test_a_full_disk_ends_the_job_and_leaves_no_document(
         (record,) = await shop.settled(id)
         assert record.error is not None
         assert (record.state, record.results_file) == ("failed", None)
+        assert (record.error.code, record.error.retry_possible) == ("disk_full", True)
         assert "No space left" in record.error.details
         assert shop.left_over() == []
 
