@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from analyzers.base import AnalysisFailed, Analyzer, AnyAnalyzer, Context, NotApplicable, Unavailable
 from analyzers.catalogue import analyzer_class
+from analyzers.inference.offline import go_offline
 from analyzers.runtime import Runtime
 from analyzers.threads import limit_threads
 from media.needs import Needs
@@ -123,6 +124,8 @@ class AnalyzerHost:
     """
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None, runtime: Runtime | None = None) -> None:
+        # Before any library of a model is imported: they read these switches once.
+        go_offline()
         self._cls = analyzer_class(name)
         self._runtime = runtime or Runtime()
         self._unavailable: Unavailable | None = None

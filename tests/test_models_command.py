@@ -27,6 +27,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeHub]:
     """The command asks this hub: the pin's own repository, unpinned so that any commit will do."""
     content = {"config.json": b"{}", "preprocessor_config.json": b"{}", "model.safetensors": MODEL}
     monkeypatch.setattr("weights.transfer.TRIES", 1)
+    # Hosts that other tests made have switched the client to offline for this process.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("weights.transfer.PAUSE_S", 0.0)
     with made_hub(MadeHub({HUB_ID: content})) as running:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", running.url)
@@ -137,6 +139,7 @@ def test_each_failure_has_its_exit_status(
 def test_no_network_is_said_once_for_all_models(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     assert models("pull", NAME, "ast-audioset", weights=tmp_path) == 3
     printed = " ".join(capsys.readouterr().out.split())

@@ -57,6 +57,8 @@ def files(model: bytes = BIG) -> dict[str, bytes]:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeHub]:
     monkeypatch.delenv("HF_TOKEN", raising=False)
+    # Hosts that other tests made have switched the client to offline for this process.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(transfer, "TRIES", 2)
     with made_hub(MadeHub({"org/made": files(), "org/other": files(BIG[::-1])})) as running:
         yield running
@@ -374,7 +376,8 @@ def test_one_that_fails_does_not_hold_up_the_others(hub: MadeHub, tmp_path: Path
     assert (tmp_path / "other" / "model.safetensors").is_file()
 
 
-def test_no_hub_says_what_to_do(tmp_path: Path) -> None:
+def test_no_hub_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     outcomes = pull([made_pin(), made_pin("other")], Online("http://127.0.0.1:9"), tmp_path, committed_lock=NONE)
     for outcome in outcomes:
         assert isinstance(outcome.error, SourceUnreachable)

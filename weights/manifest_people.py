@@ -34,6 +34,7 @@ PEOPLE: tuple[Pin, ...] = (
         name="vitpose-base",
         title="ViTPose-B, 17 COCO keypoints in given person boxes",
         hub_id="usyd-community/vitpose-base-simple",
+        revision="a93ac0c67e0b7e2c55287d21d4c460c8f3c54d45",
         files=CHECKPOINT,
         licence="Apache-2.0",
         licence_url="https://huggingface.co/usyd-community/vitpose-base-simple",
@@ -89,5 +90,6 @@ PEOPLE: tuple[Pin, ...] = (
         licence_url="https://huggingface.co/dima806/fairface_age_image_detection",
         permissive=True,
         used_by=("age_estimation",),
+        size_bytes=343_000_000,
     ),
 )

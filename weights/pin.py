@@ -42,7 +42,8 @@ class Pin:
         files: Patterns of the files that make it complete (shell style). ``a|b`` takes the first that exists:
             safetensors where the upstream has them.
         optional: Patterns of files that are taken where the upstream has them.
-        size_bytes: Of all these files together; None where no source states it.
+        size_bytes: Of the weights, without the small files beside them; rounded as its page rounds it; None where no
+            source states it.
         licence: SPDX id where there is one, else the licence's name.
         licence_url: Its text, or the page that states it.
         permissive: Free of copyleft and of limits on who may use it and for what.
@@ -50,8 +51,8 @@ class Pin:
         alternative: Pin that serves in its place under ``licence_policy: permissive``; for permissive pins empty.
         format: Of the weights.
         remote: Files with addresses, for pins without ``hub_id``.
-        digests: Known digests of files in the folder, as ``(file, "sha256:...")`` or ``(file, "md5:...")``, with who
-            states them in a comment beside it.
+        digests: Known digests of files in the folder, as ``(file, "sha256:...")`` or ``(file, "md5:...")``; every
+            source is held to them.
     """
 
     name: str
