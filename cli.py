@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--analyzers", help="names separated by commas; all when left out")
     analyze.add_argument("--out", type=Path, help="folder for the document, written as NAME.json")
     analyze.add_argument("--local", action="store_true", help="in this process, without a server")
+    analyze.add_argument("--fresh", action="store_true", help="compute also what earlier analyses have computed")
     analyze.add_argument("--url", default=DEFAULT_URL, help=f"of the service (default: {DEFAULT_URL})")
     analyze.add_argument(
         "--token", default=os.environ.get(TOKEN_VARIABLE), help=f"of the service (default: from {TOKEN_VARIABLE})"
@@ -124,9 +125,10 @@ def _analyze(arguments: argparse.Namespace, out: Console) -> int:
         return EXIT_REFUSED
     with progress_lines(out) as lines:
         if arguments.local:
-            document, results_file = _analyzed_here(video, wanted, lines), None
+            document, results_file = _analyzed_here(video, wanted, lines, arguments.fresh), None
         else:
-            document, job = Client(arguments.url, arguments.token).analyze(video, wanted, lines.show)
+            client = Client(arguments.url, arguments.token)
+            document, job = client.analyze(video, wanted, lines.show, arguments.fresh)
             results_file = job.results_file
     if arguments.out:
         results_file = str(_write(document, arguments.out, Path(document.source.name).stem))
@@ -134,15 +136,18 @@ def _analyze(arguments: argparse.Namespace, out: Console) -> int:
     return EXIT_OK if document.status == "ok" else EXIT_INCOMPLETE
 
 
-def _analyzed_here(video: Path | str, wanted: list[str] | None, lines: ProgressLines) -> AnalysisDocument:
+def _analyzed_here(video: Path | str, wanted: list[str] | None, lines: ProgressLines, fresh: bool) -> AnalysisDocument:
     from deployments.settings import GraphArgs
+    from jobs.cache import SectionCache
     from ops.local import LocalRunner
     from ops.profiles import PROFILE_FILES, graph_args
 
-    runner = LocalRunner(GraphArgs())
+    settings = GraphArgs()
+    cache = SectionCache(settings.data_path, settings.cache) if settings.cache.enabled else None
+    runner = LocalRunner(settings, cache=cache)
     if isinstance(video, Path):
-        return runner.analyze(video, wanted, lines.show)
-    return analyze_url(runner, video, graph_args(PROFILE_FILES["cpu"]).fetch, wanted, lines.show)
+        return runner.analyze(video, wanted, lines.show, fresh)
+    return analyze_url(runner, video, graph_args(PROFILE_FILES["cpu"]).fetch, wanted, lines.show, fresh)
 
 
 def _write(document: AnalysisDocument, folder: Path, stem: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -57,14 +58,17 @@ class Client:
         video: Path | str,
         analyzers: Iterable[str] | None,
         on_progress: Callable[[Mapping[str, AnalyzerProgress]], None],
+        fresh: bool = False,
     ) -> tuple[AnalysisDocument, JobStatus]:
         """Uploads a file, or has a URL downloaded by the service, and waits for the document.
+
+        ``fresh`` has all of it computed, also what the service's cache holds.
 
         Raises:
             ServiceError: The service refused it or failed.
             httpx.TransportError: The service cannot be reached.
         """
-        answer = self._send(video, analyzers)
+        answer = self._send(video, analyzers, {"fresh": True} if fresh else {})
         job = JobStatus.model_validate_json(_checked(answer).content)
         for event in self.events(job.id):
             if event.kind == "progress":
@@ -77,13 +81,15 @@ class Client:
         document = _checked(self._http.get(f"/jobs/{job.id}/document"))
         return AnalysisDocument.model_validate_json(document.content), job
 
-    def _send(self, video: Path | str, analyzers: Iterable[str] | None) -> httpx.Response:
+    def _send(
+        self, video: Path | str, analyzers: Iterable[str] | None, options: Mapping[str, object]
+    ) -> httpx.Response:
         headers = {"Prefer": "respond-async"}
         names = list(analyzers) if analyzers is not None else None
         if isinstance(video, str):
-            body = {"tiktok_url": video} | ({"analyzers": names} if names is not None else {})
+            body = {"tiktok_url": video, "options": options} | ({"analyzers": names} if names is not None else {})
             return self._http.post("/analyze", json=body, headers=headers)
-        form = {"analyzers": ",".join(names)} if names is not None else {}
+        form = {"options": json.dumps(options)} | ({"analyzers": ",".join(names)} if names is not None else {})
         with video.open("rb") as file:
             return self._http.post("/analyze", data=form, files={"file": (video.name, file)}, headers=headers)
 

@@ -86,10 +86,12 @@ def print_document(console: Console, document: AnalysisDocument, results_file: s
         if performance.first_observation_ms
         else ""
     )
+    cached = f", {performance.sections_from_cache} sections from the cache" if performance.sections_from_cache else ""
     console.print(
         f"{document.status}: {quality.sections_with_result} of {quality.sections_total} sections with a result; "
         f"{performance.processing_time:.2f} s for {document.video.duration_s:.2f} s of video "
-        f"({performance.realtime_factor:.2f} x its length), {performance.video_decodes} decode of the pictures{first}"
+        f"({performance.realtime_factor:.2f} x its length), "
+        f"{performance.video_decodes} decode of the pictures{cached}{first}"
     )
     for line in document.summary.missing:
         console.print(f"missing: {line}", style="yellow")
@@ -102,7 +104,8 @@ def _sections(document: AnalysisDocument) -> Table:
     for name, section in document.sections.items():
         finding = section.headline or (section.error.reason if section.error else "")
         status = f"[{STATUS_STYLE[section.status]}]{section.status}[/]"
-        table.add_row(name, status, f"{section.provenance.run_ms:.0f}", finding)
+        spent = "cache" if section.provenance.from_cache else f"{section.provenance.run_ms:.0f}"
+        table.add_row(name, status, spent, finding)
     return table
 
 

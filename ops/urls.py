@@ -17,7 +17,12 @@ def is_url(text: str) -> bool:
 
 
 def analyze_url(
-    runner: LocalRunner, url: str, policy: FetchPolicy, requested: Sequence[str] | None, on_progress: OnProgress
+    runner: LocalRunner,
+    url: str,
+    policy: FetchPolicy,
+    requested: Sequence[str] | None,
+    on_progress: OnProgress,
+    fresh: bool = False,
 ) -> AnalysisDocument:
     """Downloads a video into a folder that is gone afterwards, and analyses it here.
 
@@ -26,7 +31,7 @@ def analyze_url(
     """
     with tempfile.TemporaryDirectory(prefix="tiktok-analyzer-") as folder:
         found = fetch(url, Path(folder), policy)
-        document = runner.analyze(found.path, requested, on_progress)
+        document = runner.analyze(found.path, requested, on_progress, fresh)
     source = document.source.model_copy(
         update={"kind": "url", "name": found.name, "url": found.url, "post": found.post}
     )

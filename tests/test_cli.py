@@ -27,8 +27,9 @@ def test_sample_writes_video_and_truth(sample: Path) -> None:
 
 
 def test_analyze_local_prints_and_writes_the_document(
-    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("deployments.settings.PROJECT_ROOT", tmp_path)  # the data folder, with the section cache
     arguments = ["analyze", str(sample), "--local", "--analyzers", "color_analysis,speech_flow", "--out", str(tmp_path)]
     assert cli.main(arguments) == cli.EXIT_OK
     document = AnalysisDocument.model_validate_json((tmp_path / "sample.json").read_bytes())
@@ -37,6 +38,13 @@ def test_analyze_local_prints_and_writes_the_document(
     printed = capsys.readouterr().out
     assert "2 of 2 sections with a result" in printed
     assert str(tmp_path / "sample.json") in printed.replace("\n", "")
+    assert cli.main(arguments) == cli.EXIT_OK
+    again = AnalysisDocument.model_validate_json((tmp_path / "sample.json").read_bytes())
+    assert again.performance.video_decodes == 0
+    assert "2 sections from the cache" in " ".join(capsys.readouterr().out.split())
+    assert cli.main([*arguments, "--fresh"]) == cli.EXIT_OK
+    fresh = AnalysisDocument.model_validate_json((tmp_path / "sample.json").read_bytes())
+    assert (fresh.performance.video_decodes, fresh.performance.sections_from_cache) == (1, 0)
 
 
 @pytest.mark.parametrize(
