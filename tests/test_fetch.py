@@ -106,7 +106,7 @@ def test_redirects_in_a_circle_end(site: Site, policy: FetchPolicy, folder: Path
         ("http://[::1]/x.mp4", "::1"),
         ("http://[::ffff:10.0.0.1]/x.mp4", "10.0.0.1|a00:1"),
         ("http://2130706433/x.mp4", "2130706433"),
-        ("http://localhost/x.mp4", "localhost.*(127.0.0.1|::1)"),
+        ("http://localhost/x.mp4", "localhost.*not public"),
         ("file:///etc/passwd", "file"),
         ("ftp://example.org/x.mp4", "ftp"),
     ],
@@ -140,7 +140,7 @@ def test_a_page_cannot_lead_inside(site: Site, policy: FetchPolicy, folder: Path
 
 def test_a_name_of_an_allowed_host_that_is_not_public(policy: FetchPolicy, folder: Path) -> None:
     local = policy.model_copy(update={"allowed_hosts": ("localhost",), "test_hosts": ()})
-    assert "not a public address" in str(refused(UrlNotAllowed, "http://localhost/x.mp4", folder, local))
+    assert "not public" in str(refused(UrlNotAllowed, "http://localhost/x.mp4", folder, local))
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def check_url(url: str, rules: HostRules) -> Target:
     if not host:
         raise UrlNotAllowed(f"{shown(url)} names no host")
     port = port if port is not None else 443 if parts.scheme == "https" else 80
-    if f"{host}:{port}" in rules.private:
+    if f"{f'[{host}]' if ':' in host else host}:{port}" in rules.private:
         return Target(parts.scheme, host, port, private=True)
     if not host_matches(host, rules.allowed):
         raise UrlNotAllowed(f"{host!r} is none of the allowed hosts ({', '.join(rules.allowed) or 'there are none'})")
@@ -143,10 +143,10 @@ def check_addresses(target: Target, addresses: Iterable[str]) -> None:
     """Refuses a host of which any address is not public, unless it is listed as private.
 
     Raises:
-        UrlNotAllowed: Some address is not public.
+        UrlNotAllowed: Some address is not public. The text does not say which: clients need not know the network.
     """
-    if not target.private and (inside := [address for address in addresses if not is_public(address)]):
-        raise UrlNotAllowed(f"{target.host!r} resolves to {inside[0]}, which is not a public address")
+    if not target.private and not all(map(is_public, addresses)):
+        raise UrlNotAllowed(f"{target.host!r} resolves to an address that is not public")
 
 
 def shown(url: str) -> str:

@@ -71,8 +71,11 @@ class Guard:
             raise self.refuse(error) from None
 
     def begin_video(self) -> None:
-        """From now on, what comes in is the video: the limit of its bytes holds."""
-        self._bytes, self._allowed = 0, self._max_bytes
+        """From now on, what comes in is the video: the limit of its bytes holds.
+
+        What was refused while the page was read did not matter: the page was read all the same.
+        """
+        self._bytes, self._allowed, self.refusal = 0, self._max_bytes, None
 
     def announce(self, length: str | None) -> None:
         """Takes note of a declared length.
@@ -112,9 +115,9 @@ class Guard:
         if (ip, port) in self._exempt:
             return
         if self._proxy:
-            raise PermissionError(f"{ip}:{port} is not the proxy")
+            raise PermissionError("a connection to another server than the proxy")
         if port is None or not is_public(ip):
-            raise self.refuse(UrlNotAllowed(f"{ip} is not a public address")) from None
+            raise self.refuse(UrlNotAllowed("a connection to an address that is not public")) from None
 
     def _check_open(self, path: Any, mode: str | None, flags: int) -> None:
         writes = bool(flags & WRITING) if mode is None else bool(set(mode) & set("wax+"))
