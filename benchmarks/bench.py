@@ -94,7 +94,9 @@ def _measure(console: Console, label: str, short: Path, folder: Path, runs: int,
     analyzers = SETS[label]()
     console.print(f"\n{label}: {', '.join(analyzers)}")
     roots = [str(folder), str(short.parent)]
-    args = {"data_dir": str(folder), "video_roots": roots, "analyzers": list(analyzers)}
+    # Without the section cache: the same video is sent again and again, and each time it is to be computed.
+    args: dict[str, Any] = {"data_dir": str(folder), "video_roots": roots, "cache": {"enabled": False}}
+    args["analyzers"] = list(analyzers)
     config = load_profile(PROFILE_FILES["cpu"], port=free_port(0), args=args)
     blocks = config["applications"][0]["deployments"]
     config["applications"][0]["deployments"] = [b for b in blocks if b["name"] in (*analyzers, "Ingress")]
