@@ -46,6 +46,10 @@ class Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(30.0, read=120.0), headers=headers)
 
+    def close(self) -> None:
+        """Closes its connections."""
+        self._http.close()
+
     def is_live(self) -> bool:
         """Whether a service answers at this address."""
         try:

@@ -17,9 +17,13 @@ from deployments.ingress import IngressDeployment
 from deployments.settings import GraphArgs
 from media.types import FrameChunk
 
-Fault = Literal["none", "raise_second_chunk", "raise_observe", "raise_conclude", "die_once", "die_always", "hang"]
+Fault = Literal[
+    "none", "raise_second_chunk", "raise_observe", "raise_conclude", "die_once", "die_always", "hang", "slow"
+]
 
 HANG_S = 12.0
+SLOW_S = 0.6
+"""Seconds that a slow analyzer takes for each chunk; ``marker`` gets a line for each that it begins."""
 
 
 class FaultyReplica(AnalyzerReplica):
@@ -41,6 +45,10 @@ class FaultyReplica(AnalyzerReplica):
                 raise ValueError("spoilt on purpose")
             if fault == "hang":
                 time.sleep(HANG_S)
+            if fault == "slow":
+                with Path(marker).open("a") as log:
+                    log.write(f"{time.time()}\n")
+                time.sleep(SLOW_S)
             if second and (fault == "die_always" or (fault == "die_once" and not Path(marker).exists())):
                 Path(marker).touch()
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -24,6 +25,7 @@ HEALTH_FIELDS = {
     "analyzers",
     "videos_in_work",
     "disk",
+    "jobs_queued",
 }
 ANSWER_FIELDS = {
     "id",
@@ -144,20 +146,23 @@ def test_async_requests_are_followed_by_their_job(running: Running, sample: Path
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert Path(job["results_file"]).is_file()
-    assert job["id"] in [j["id"] for j in running.http.get("/jobs").json()]
+    assert job["id"] in [j["id"] for j in running.http.get("/jobs").json()["jobs"]]
 
 
 def test_openapi_names_every_model_and_error(running: Running) -> None:
     openapi = running.http.get("/openapi.json").json()
     for path, methods in openapi["paths"].items():
         for method, route in methods.items():
-            ok = [r for code, r in route["responses"].items() if code.startswith("2")]
-            assert all(r["content"]["application/json"]["schema"] for r in ok), (method, path)
+            ok = [r for code, r in route["responses"].items() if code.startswith("2") and code != "204"]
+            kind = "text/event-stream" if path.endswith("/events") else "application/json"
+            assert all(r["content"][kind]["schema"] for r in ok), (method, path)
             assert any(code.startswith(("4", "5")) for code in route["responses"]), (method, path)
     bodies = openapi["paths"]["/analyze"]["post"]["requestBody"]["content"]
     assert set(bodies) == {"application/json", "multipart/form-data"}
-    for name in ("AnalysisDocument", "ErrorBody", "JobStatus", "HealthResponse"):
+    for name in ("AnalysisDocument", "ErrorBody", "JobOptions", "JobPage", "JobStatus", "HealthResponse"):
         assert name in openapi["components"]["schemas"]
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(openapi)))
+    assert references <= set(openapi["components"]["schemas"])
 
 
 def test_analyzers_are_listed_with_settings(running: Running) -> None:
