@@ -18,7 +18,16 @@ from weights.manifest import pin
 
 ROOT = Path(__file__).resolve().parents[1]
 
-HEAVY = ("torch", "torchvision", "transformers", "ultralytics", "ctranslate2", "bitsandbytes", "easyocr", "mediapipe")
+HEAVY: tuple[str, ...] = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "ultralytics",
+    "ctranslate2",
+    "bitsandbytes",
+    "easyocr",
+    "mediapipe",
+)
 HEAVY += ("insightface", "onnxruntime", "faster_whisper", "huggingface_hub")
 
 WANTING = sorted(cls.name for cls in CATALOGUE if cls.models and cls(cls.Config()).wanted_models())
