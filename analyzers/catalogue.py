@@ -6,18 +6,23 @@ from collections.abc import Collection, Iterable
 from typing import Literal, get_args
 
 from analyzers.audio_analysis import AudioAnalysis
+from analyzers.audio_environment import AudioEnvironment
 from analyzers.background_segmentation import BackgroundSegmentation
 from analyzers.base import AnyAnalyzer
 from analyzers.blip2_video_analyzer import Blip2VideoAnalyzer
+from analyzers.body_pose import BodyPose
 from analyzers.camera_analysis import CameraAnalysis
+from analyzers.clip_encoder import ClipEncoder
 from analyzers.color_analysis import ColorAnalysis
 from analyzers.composition_analysis import CompositionAnalysis
 from analyzers.content_quality import ContentQuality
 from analyzers.cut_analysis import CutAnalysis
 from analyzers.object_detection import ObjectDetection
+from analyzers.product_detection import ProductDetection
 from analyzers.qwen2_vl_temporal import Qwen2VlTemporal
 from analyzers.scene_segmentation import SceneSegmentation
 from analyzers.sound_effects import SoundEffects
+from analyzers.speech_emotion import SpeechEmotion
 from analyzers.speech_flow import SpeechFlow
 from analyzers.speech_rate import SpeechRate
 from analyzers.speech_transcription import SpeechTranscription
@@ -32,19 +37,24 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     Qwen2VlTemporal,
     Blip2VideoAnalyzer,
     CutAnalysis,
+    ObjectDetection,
+    BodyPose,
+    ClipEncoder,
     SceneSegmentation,
     VisualEffects,
     CameraAnalysis,
     ColorAnalysis,
     CompositionAnalysis,
     ContentQuality,
-    ObjectDetection,
     BackgroundSegmentation,
     TextOverlayAnalysis,
     SpeechTranscription,
+    ProductDetection,
     SpeechFlow,
     SpeechRate,
+    SpeechEmotion,
     AudioAnalysis,
+    AudioEnvironment,
     SoundEffects,
     TemporalFlow,
 )

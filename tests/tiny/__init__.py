@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 MAKERS: dict[str, str] = {
+    "clip-b32": "tests.tiny.clip:make",
+    "clip-l14": "tests.tiny.clip:make",
     "easyocr-latin": "tests.tiny.easyocr:make_latin",
     "easyocr-english": "tests.tiny.easyocr:make_english",
     "easyocr-korean": "tests.tiny.easyocr:make_korean",
@@ -24,10 +26,15 @@ MAKERS: dict[str, str] = {
     "segformer-b2": "tests.tiny.segmentation:make_segformer",
     "upernet-convnext-small": "tests.tiny.segmentation:make_upernet",
     "upernet-convnext-tiny": "tests.tiny.segmentation:make_upernet",
+    "vitpose-base": "tests.tiny.vitpose:make",
     "whisper-large-v3": "tests.tiny.whisper:make_large_v3",
     "whisper-small": "tests.tiny.whisper:make_small",
     "yolov8n": "tests.tiny.yolo:make_detect",
     "yolov8x": "tests.tiny.yolo:make_detect",
+    "wav2vec2-emotion": "tests.tiny.sound_classes:make_emotion",
+    "ast-audioset": "tests.tiny.sound_classes:make_audioset",
+    "yolov8n-pose": "tests.tiny.yolo:make_pose",
+    "yolov8x-pose": "tests.tiny.yolo:make_pose",
 }
 """Pin name to ``module:function``."""
 
