@@ -181,7 +181,8 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
             answers = self._answers(clips[0].answers, "frames")
             times = clips[0].times_s
         else:
-            told = [PartText(s.start_time, s.end_time, s.description) for s in segments if s.description]
+            items = segment_items(self.name, segments)  # a repeat is part of what it repeats
+            told = [PartText(item.start_time, item.end_time, item.label) for item in items]
             description, answers = self._retell(told)
             times = ()
         texts = [*answers, *([description] if description else [])]

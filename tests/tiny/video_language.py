@@ -200,8 +200,10 @@ def _blip2(text: Any, image_token: int) -> Any:
     )
     _seed()
     model = Blip2ForConditionalGeneration(config)
-    # Zero in a fresh model, where every picture would look the same.
+    # Zero in a fresh model; then every picture would look the same, and nearly so with the usual small weights.
     model.query_tokens.data.normal_()
+    for part in (model.vision_model, model.qformer, model.language_projection):
+        _loud(part, std=0.2)
     return model
 
 
@@ -290,14 +292,14 @@ def _hush(part: Any, names: tuple[str, ...]) -> None:
                 parameter.mul_(QUIET if parameter.dim() > 1 else 0.0)
 
 
-def _loud(model: Any) -> None:
+def _loud(model: Any, std: float = 0.4) -> None:
     """Weights large enough that each layer, and so each picture, decides over the tokens."""
     import torch
 
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
-                parameter.normal_(std=0.4)
+                parameter.normal_(std=std)
 
 
 def _untied(weight: Any) -> Any:
