@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from typing import Literal
@@ -95,12 +96,14 @@ class Authenticator:
     def __init__(self, store: TokenStore, needed: bool) -> None:
         self._store, self._needed = store, needed
 
-    def authorize(self, role: Role | Literal["open"], authorization: str | None) -> Token | None:
+    def authorize(self, role: Role | Literal["open"], authorization: str | None, reads: bool = False) -> Token | None:
         """The token of a request that may go on; None where none is needed and none was sent.
 
         Args:
             role: The least one.
             authorization: The header of that name.
+            reads: Whether the request changes nothing. Then the token may also be the password that a browser asks
+                for; a browser adds that to requests of other sites' pages too, so it is good for nothing else.
 
         Raises:
             Unauthorized: No token, or one that is not valid.
@@ -110,12 +113,21 @@ class Authenticator:
             return None
         if authorization is None:
             raise Unauthorized("the request has no token")
-        scheme, _, text = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthorized("the header Authorization must be 'Bearer TOKEN'")
-        token = self._store.find(text.strip())
+        token = self._store.find(_sent_token(authorization, reads))
         if token is None:
             raise Unauthorized("the token is not valid; it may have been revoked")
         if ROLES.index(token.role) < ROLES.index(role):
             raise Forbidden(f"this needs the role {role!r}, the token {token.name!r} has {token.role!r}")
         return token
+
+
+def _sent_token(authorization: str, reads: bool) -> str:
+    scheme, _, text = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip()
+    if scheme.lower() == "basic" and reads:
+        try:
+            return base64.b64decode(text.strip(), validate=True).decode("ascii").partition(":")[2]
+        except ValueError:
+            return ""
+    raise Unauthorized("the header Authorization must be 'Bearer TOKEN'")

@@ -19,6 +19,9 @@ logger = logging.getLogger("tiktok_analyzer.auth")
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
+CHALLENGE = 'Bearer, Basic realm="token as password"'
+"""What may be sent: programs send the token, browsers ask for a password, which the token is."""
+
 _of_this_process: list[Authenticator] = []
 """Holds one once ``guard`` has run. Serve copies the application object, so it cannot be held there."""
 
@@ -40,11 +43,11 @@ class AuthMiddleware:
         try:
             if not _of_this_process:
                 raise InternalError("the tokens are not set up")
-            header = HTTPConnection(scope).headers.get("authorization")
-            _of_this_process[0].authorize(role_of(scope.get("method", ""), _route_path(scope)), header)
+            header, method = HTTPConnection(scope).headers.get("authorization"), scope.get("method", "")
+            _of_this_process[0].authorize(role_of(method, _route_path(scope)), header, method in ("GET", "HEAD"))
         except AnalyzerSystemError as error:
             logger.info("%s %s: %s", scope.get("method"), scope["path"], error.code)
-            challenge = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
+            challenge = {"WWW-Authenticate": CHALLENGE} if isinstance(error, Unauthorized) else None
             answer = JSONResponse(error.body().model_dump(), error.http_status, headers=challenge)
             return await answer(scope, receive, send)
         return await self._app(scope, receive, send)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from datetime import datetime, timezone
 from pathlib import Path
 
 import psutil
@@ -51,6 +52,7 @@ def run_doctor(args: GraphArgs | None = None) -> list[Check]:
         checks.check_packages(project_requirements(), installed, tested_versions()),
         checks.check_cv2(installed),
         checks.check_decoders(decoders()),
+        checks.check_downloader(installed.get("yt-dlp"), datetime.now(timezone.utc).date()),
         checks.check_cores(usable_cores()),
         checks.check_memory(usable_memory()),
         checks.check_shared_memory(shared, OBJECT_STORE_BYTES),

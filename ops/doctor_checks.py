@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from packaging.requirements import Requirement
@@ -47,6 +49,10 @@ CV2_PACKAGES = (
     "opencv-contrib-python-headless",
 )
 """They all unpack into the folder ``cv2``."""
+
+
+FRESH_DAYS = 120
+"""Days after which a yt-dlp is called old; its own warning comes after 90, when a release may not be out yet."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,24 @@ def check_decoders(available: Iterable[str]) -> Check:
         remedy = "Install PyAV's own wheel: pip install --force-reinstall --only-binary=:all: -c constraints.txt av"
         return Check("decoders", "fail", f"PyAV does not read {', '.join(missing)}", remedy)
     return Check("decoders", "ok", ", ".join(NEEDED_DECODERS))
+
+
+def check_downloader(version: str | None, today: date) -> Check:
+    """Whether yt-dlp is recent: sites change their pages, and only new releases read them.
+
+    Args:
+        version: Of yt-dlp: the day of its release, as ``2026.10.26``; None when it is not installed.
+        today: The present day.
+    """
+    remedy = "pip install --upgrade yt-dlp"
+    if version is None:
+        return Check("downloads", "warn", "yt-dlp is not installed: URLs are refused", remedy)
+    match = re.match(r"(\d{4})\.(\d{1,2})\.(\d{1,2})", version)
+    if match is None:
+        return Check("downloads", "warn", f"yt-dlp {version}: no release", remedy)
+    age = (today - date(*map(int, match.groups()))).days
+    found = f"yt-dlp {version}, {max(0, age)} days old"
+    return Check("downloads", "ok", found) if age <= FRESH_DAYS else Check("downloads", "warn", found, remedy)
 
 
 def check_cores(cores: int) -> Check:

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from schema.document import AnalysisDocument, TimelineEntry
+from schema.document import AnalysisDocument, PostFacts, TimelineEntry
 from schema.jobs import AnalyzerProgress
 
 STATUS_STYLE = {
@@ -78,6 +78,8 @@ def progress_lines(console: Console) -> Iterator[ProgressLines]:
 def print_document(console: Console, document: AnalysisDocument, results_file: str | None) -> None:
     """The document in short: what it is, each section, the time line's beginning, the figures."""
     console.print(Panel(document.summary.text, title=document.source.name, title_align="left"))
+    if document.source.post is not None:
+        console.print(post_line(document.source.post), markup=False, highlight=False)
     console.print(_sections(document))
     console.print(_timeline(document))
     performance, quality = document.performance, document.quality
@@ -97,6 +99,19 @@ def print_document(console: Console, document: AnalysisDocument, results_file: s
         console.print(f"missing: {line}", style="yellow")
     if results_file:
         console.print(f"document: {results_file}", soft_wrap=True)
+
+
+def post_line(post: PostFacts) -> str:
+    """What the site says about a post, in one line: who, what, how many; nothing of what is not known."""
+    counts = post.counts.model_dump(exclude_none=True) if post.counts else {}
+    parts = [
+        f"@{post.author}" if post.author else None,
+        f"{post.uploaded_at:%Y-%m-%d}" if post.uploaded_at else None,
+        *(f"{number:,} {what}" for what, number in counts.items()),
+        f"sound: {post.sound.title}" if post.sound and post.sound.title else None,
+        " ".join(post.caption.split()) if post.caption else None,
+    ]
+    return " · ".join(part for part in parts if part) or f"from {post.page_url or post.extractor}"
 
 
 def _sections(document: AnalysisDocument) -> Table:

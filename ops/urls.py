@@ -29,7 +29,7 @@ def analyze_url(
     Raises:
         AnalyzerSystemError: As ``media.fetch.fetch`` and ``LocalRunner.analyze``.
     """
-    with tempfile.TemporaryDirectory(prefix="tiktok-analyzer-") as folder:
+    with tempfile.TemporaryDirectory(prefix="analyze-url-") as folder:
         found = fetch(url, Path(folder), policy)
         document = runner.analyze(found.path, requested, on_progress, fresh)
     source = document.source.model_copy(

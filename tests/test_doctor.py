@@ -6,6 +6,7 @@ import io
 import os
 import socket
 import subprocess
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +75,22 @@ def test_opencv_is_one_build(installed: dict[str, str], state: str) -> None:
     assert check.state == state
     assert bool(check.remedy) == (state != "ok")
     assert all(name in check.found for name in installed)
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "said"),
+    [
+        ("2026.10.26", "ok", "25 days old"),
+        ("2026.7.23", "ok", "120 days old"),
+        ("2026.07.22", "warn", "121 days old"),
+        ("2026.11.21.232815", "ok", "0 days old"),
+        ("main", "warn", "no release"),
+        (None, "warn", "not installed"),
+    ],
+)
+def test_an_old_downloader_is_told(version: str | None, state: str, said: str) -> None:
+    check = checks.check_downloader(version, date(2026, 11, 20))
+    assert (check.state, said in check.found, bool(check.remedy)) == (state, True, state != "ok")
 
 
 def test_decoders() -> None:
@@ -229,7 +246,7 @@ def test_a_container_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_this_machine_can_run_the_tests(tmp_path: Path) -> None:
     rows = doctor.run_doctor(GraphArgs(data_dir=str(tmp_path)))
     by_name = {row.name: row for row in rows}
-    assert len(by_name) == len(rows) == 12
+    assert len(by_name) == len(rows) == 13
     for name in ("Python", "packages", "OpenCV", "decoders", "data folder"):
         assert by_name[name].state != "fail", by_name[name]
     assert all(row.remedy for row in rows if row.state != "ok")

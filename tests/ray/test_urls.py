@@ -93,7 +93,7 @@ def test_only_the_probes_answer_without_a_token(service: Guarded) -> None:
     for method, path in (("GET", "/health"), ("GET", "/jobs"), ("POST", "/analyze"), ("GET", "/openapi.json")):
         answer = service.ask(method, path, None)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert "Bearer" in answer.headers["WWW-Authenticate"]
     assert service.ask("GET", "/health", "read").json()["status"] == "healthy"
     refused = service.ask("POST", "/analyze", "read", json={"tiktok_url": service.site.url("/clip.mp4")})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
