@@ -1,4 +1,4 @@
-"""Speech flow, without words: speech spans, pauses, rhythm, pitch, emphasis and vocal peaks.
+"""Speech flow: speech spans, pauses, rhythm, pitch, emphasis and vocal peaks, all from the sound.
 
 Method
     * speech: Silero VAD, borders sharpened by the short-time level (``analyzers/signal/speech.py``); a span without a
@@ -10,7 +10,9 @@ Method
     * pitch: YIN; syllable nuclei: de Jong and Wempe 2009 (``analyzers/signal/prosody.py``);
     * emphasis: syllables that stand out in level, pitch and length together, the acoustic correlates of prominence in
       Tamburini and Caini, "An automatic system for detecting prosodic prominence in American English continuous
-      speech", International Journal of Speech Technology 8 (2005), each against this clip's own median and spread.
+      speech", International Journal of Speech Technology 8 (2005), each against this clip's own median and spread;
+    * words, where ``speech_transcription`` has them: those that emphasis, peaks and pauses fall on. They change nothing
+      of what is found.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ from analyzers.results.speech_flow import (
     Syllable,
     VocalPeak,
 )
+from analyzers.results.speech_transcription import transcript_of
+from analyzers.results.spoken import with_words
 from analyzers.signal.prominence import Norm, local_highs, norm_of, regularity
 from analyzers.signal.prosody import VOWEL_BAND_HZ, Nucleus, intensity_db
 from analyzers.signal.settings import picked
@@ -137,13 +141,14 @@ class SpeechFlowConfig(AnalyzerConfig):
 
 
 class SpeechFlow(Analyzer[SpeechFlowConfig, AudioChunk, VoiceObservation, SpeechFlowResult]):
-    """Speech spans, pauses, rhythm, pitch and emphasis from the sound alone."""
+    """Speech spans, pauses, rhythm, pitch and emphasis from the sound, with the words where they are known."""
 
     name = "speech_flow"
-    version = "2"
+    version = "3"
     title = "Speech spans, pauses, rhythm, pitch, emphasis and vocal peaks"
     Config = SpeechFlowConfig
     Result = SpeechFlowResult
+    uses = ("speech_transcription",)
 
     _detector: VoiceDetector
 
@@ -186,7 +191,7 @@ class SpeechFlow(Analyzer[SpeechFlowConfig, AudioChunk, VoiceObservation, Speech
         pauses = self._pauses(spans, nuclei, emphasised)
         rhythm = regularity(_trains(nuclei, pauses)) if enough else None
         speech_s = sum(s.duration_s for s in spans)
-        return SpeechFlowResult(
+        result = SpeechFlowResult(
             spans=tuple(spans),
             speech_s=speech_s,
             speech_share=min(1.0, speech_s / context.video.duration_s),
@@ -205,6 +210,7 @@ class SpeechFlow(Analyzer[SpeechFlowConfig, AudioChunk, VoiceObservation, Speech
                 if 0.0 <= t < context.video.duration_s
             ),
         )
+        return with_words(result, transcript_of(context))
 
     def timeline(self, result: SpeechFlowResult) -> list[TimelineItem]:
         """Stretches of speech between significant pauses, those pauses, and emphasis."""
@@ -221,7 +227,9 @@ class SpeechFlow(Analyzer[SpeechFlowConfig, AudioChunk, VoiceObservation, Speech
             items.append(self._item(begin, end, "speech", score))
             begin = following if following is not None else begin
         items += [self._item(p.start_time, p.end_time, f"pause of {p.duration_s:.1f} s", None) for p in significant]
-        items += [self._item(e.start_time, e.end_time, "emphasis", None) for e in result.emphasised]
+        for emphasis in result.emphasised:
+            label = f"emphasis: {' '.join(emphasis.words)}" if emphasis.words else "emphasis"
+            items.append(self._item(emphasis.start_time, emphasis.end_time, label, None))
         return sorted(items, key=lambda item: (item.start_time, item.end_time))
 
     def _item(self, start: float, end: float, label: str, score: float | None) -> TimelineItem:

@@ -11,7 +11,8 @@ Method
     * invented text: each segment carries the model's own doubts and is marked where they pass Whisper's published
       thresholds, where the text goes round in a loop, or where a segment says the same as the one before.
 
-What it does not do: tell speakers apart (``speakers`` is null), or translate.
+What it does not do: tell speakers apart (``speakers`` is null), or translate. In scripts without spaces (Chinese,
+Japanese, Thai) a word is what the model splits, mostly one character, and rates are of those.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ from analyzers.signal.pacing import (
 )
 from analyzers.story.energy import STEP_S, EnergyCurve, EnergyPoint
 from analyzers.story.hook import Hook, HookSettings, build_hook
-from analyzers.story.inputs import INPUTS, Inputs, read_inputs
+from analyzers.story.inputs import INPUTS, TRANSCRIPT, Inputs, read_inputs
 from media.needs import EveryFrame, FrameNeed, Needs
 from media.types import Float64Array, FrameBatch, FrameChunk
 from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
@@ -259,11 +259,12 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
     """Hook, pacing, energy, story, calls to action, loop and cuts on beats."""
 
     name = "temporal_flow"
-    version = "1"
+    version = "2"
     title = "Hook, pacing, energy curve, story arc, calls to action, loop, cuts on beats"
     Config = TemporalFlowConfig
     Result = TemporalFlowResult
     after = INPUTS
+    uses = (TRANSCRIPT,)
 
     def needs(self) -> Needs:
         """Every frame, as ``cut_analysis`` has them: the last one counts."""
@@ -450,20 +451,22 @@ def _observed(batch: FrameBatch) -> FlowObservation | None:
 
 
 def _calls(inputs: Inputs) -> tuple[CallToAction, ...] | None:
-    """Calls in the texts; None when neither texts nor words are known."""
+    """Calls in what is written and in what is said; None when neither is known."""
     if inputs.written is None and not inputs.words_known:
         return None
+    written = [(w.start_s, w.end_s, "written", w.text) for w in inputs.written or ()]
+    said = [(s.start_time, s.end_time, "said", s.text) for s in inputs.said or ()]
     found = [
         CallToAction(
-            start_time=written.start_s,
-            end_time=written.end_s,
+            start_time=start_s,
+            end_time=end_s,
             kind=call.kind,
-            channel="written",
-            text=written.text,
+            channel="said" if channel == "said" else "written",
+            text=text,
             phrase=call.phrase,
             language=call.language,
         )
-        for written in inputs.written or ()
-        for call in find_calls(written.text)
+        for start_s, end_s, channel, text in (*written, *said)
+        for call in find_calls(text)
     ]
     return tuple(sorted(found, key=lambda c: (c.start_time, c.end_time, c.kind)))

@@ -11,8 +11,10 @@ from analyzers.cut_analysis import CutAnalysisResult, Shot
 from analyzers.results.audio_analysis import AudioAnalysisResult
 from analyzers.results.curve import Curve
 from analyzers.results.speech_flow import Emphasis, Follows, Pause, Speech, SpeechFlowResult, Syllable
+from analyzers.results.speech_transcription import NOT_SAID, Segment, SpeechTranscriptionResult, Word
 from analyzers.results.text_overlay import TextOverlay
 from analyzers.signal.camera_path import Kind
+from analyzers.signal.transcript import Doubt
 from analyzers.text_overlay import TextOverlayResult
 from schema.base import Model
 
@@ -123,3 +125,20 @@ def text_result(texts: Sequence[tuple[float, float, str, str]]) -> TextOverlayRe
     """Texts: start, end, what is written, kind."""
     overlays = tuple(only(TextOverlay, start_time=a, end_time=b, text=text, kind=kind) for a, b, text, kind in texts)
     return only(TextOverlayResult, overlays=overlays)
+
+
+def transcript_result(
+    segments: Sequence[tuple[float, float, str]], doubts: Sequence[tuple[Doubt, ...]] = ()
+) -> SpeechTranscriptionResult:
+    """Segments: start, end, what is said. Their words share the time equally."""
+    made = []
+    for number, (start, end, text) in enumerate(segments):
+        edges = [start + (end - start) * k / len(text.split()) for k in range(len(text.split()) + 1)]
+        words = tuple(
+            Word(start_time=a, end_time=b, text=word, probability=0.9)
+            for word, (a, b) in zip(text.split(), pairwise(edges), strict=True)
+        )
+        marks = doubts[number] if number < len(doubts) else ()
+        made.append(only(Segment, start_time=start, end_time=end, text=text, words=words, doubts=marks))
+    said = sum(len(s.words) for s in made if not set(s.doubts) & set(NOT_SAID))
+    return only(SpeechTranscriptionResult, segments=tuple(made), language="en", words=said)

@@ -43,6 +43,8 @@ class Follows(Model):
     """A falling end closes a thought, a rising one asks or holds the listener."""
     emphasised: bool
     """Its last second holds an emphasised stretch."""
+    text: str | None = None
+    """What was said since the last pause; null without a transcript."""
 
 
 class Pause(TimedSpan):
@@ -104,6 +106,8 @@ class Emphasis(TimedSpan):
     pitch_over_semitones: Finite | None
     length_ratio: Positive
     """Over the clip's median syllable."""
+    words: tuple[str, ...] | None = None
+    """The words that it falls on; null without a transcript."""
 
 
 class VocalPeak(Model):
@@ -113,6 +117,8 @@ class VocalPeak(Model):
     kind: Literal["loud", "high"]
     level_over_db: Finite
     pitch_over_semitones: Finite | None
+    word: str | None = None
+    """Spoken at that moment; null between words and without a transcript."""
 
 
 class CurvePoint(Model):

@@ -22,6 +22,9 @@ Attention = Literal["speech", "text", "cut", "camera", "emphasis"]
 FIRST_FRAME_S = 0.25
 """A text that begins by then is on the first frame: text is looked for at least so exactly."""
 
+OPENING_WORDS = 8
+"""Words that stand for the opening where it is listed; the hook has all of them."""
+
 STILL_KINDS = ("static", "unknown", "handheld")
 """Camera kinds that grab no attention."""
 
@@ -80,7 +83,7 @@ class Hook(TimedSpan):
     first_speech_s: Seconds | None
     """Null also when nobody speaks in the hook."""
     spoken: str | None
-    """The words; null without a transcript."""
+    """The words that begin in it, the opening statement; empty where nobody speaks, null without a transcript."""
     text_share: UnitScore | None
     first_text_s: Seconds | None
     texts: tuple[TextSeen, ...] | None
@@ -144,7 +147,7 @@ def build_hook(
         ),
         speech_share=share(inputs.speech, 0.0, end),
         first_speech_s=first_speech,
-        spoken=None,
+        spoken=inputs.spoken_before(end),
         text_share=share(inputs.text_spans, 0.0, end),
         first_text_s=first_text,
         texts=None if texts is None else tuple(_text_seen(w) for w in texts),
@@ -173,7 +176,8 @@ def _grabbers(inputs: Inputs, end_s: float) -> list[Grabber]:
     """What begins in the hook and draws attention, in order of time."""
     found: list[Grabber] = []
     if (speech := _first_start(inputs.speech, end_s)) is not None:
-        found.append(Grabber(timestamp=speech, kind="speech", label="speech begins"))
+        opening = " ".join((inputs.spoken_before(end_s) or "").split()[:OPENING_WORDS])
+        found.append(Grabber(timestamp=speech, kind="speech", label=opening or "speech begins"))
     found += [
         Grabber(timestamp=w.start_s, kind="text", label=w.text) for w in inputs.added_text or () if w.start_s < end_s
     ]

@@ -15,13 +15,17 @@ from analyzers.camera_analysis import CameraResult
 from analyzers.cut_analysis import CutAnalysisResult
 from analyzers.results.audio_analysis import AudioAnalysisResult
 from analyzers.results.speech_flow import SpeechFlowResult
+from analyzers.results.speech_transcription import Segment, transcript_of
 from analyzers.signal.pacing import Span
 from analyzers.speech_rate import SpeechRateResult
 from analyzers.text_overlay import TextOverlayResult
 from media.types import Float64Array
 
 INPUTS = ("cut_analysis", "camera_analysis", "text_overlay", "speech_flow", "speech_rate", "audio_analysis")
-"""All analyzers that are read; each may be missing."""
+"""Analyzers that are read and brought in; each may be missing."""
+
+TRANSCRIPT = "speech_transcription"
+"""Read where it is run anyway: a model is not started for the sake of the flow."""
 
 SILENT_LUFS = -70.0
 """Level of silence: the absolute gate of ITU-R BS.1770."""
@@ -88,6 +92,7 @@ class Inputs:
         syllables_s: Times of the syllables.
         syllables_per_s: While speaking.
         words_per_minute: From a transcript.
+        said: The segments of the transcript that count as said.
         loudness: K-weighted level in LUFS, -70 for silence.
         beats_s: Of the music.
         missing: ``name: reason`` for each that was not there.
@@ -102,6 +107,7 @@ class Inputs:
     syllables_s: tuple[float, ...] | None = None
     syllables_per_s: float | None = None
     words_per_minute: float | None = None
+    said: tuple[Segment, ...] | None = None
     loudness: Series | None = None
     beats_s: tuple[float, ...] | None = None
     missing: tuple[str, ...] = ()
@@ -119,7 +125,14 @@ class Inputs:
     @property
     def words_known(self) -> bool:
         """Whether what is said is known; also when it is known that nobody speaks."""
-        return self.words_per_minute is not None or self.speech == ()
+        return self.said is not None or self.speech == ()
+
+    def spoken_before(self, end_s: float) -> str | None:
+        """The words that begin before ``end_s``, as one line; None where words are not known."""
+        if not self.words_known:
+            return None
+        words = [word for segment in self.said or () for word in segment.words]
+        return " ".join(word.text for word in words if word.start_time < end_s)
 
 
 def read_inputs(context: Context) -> Inputs:
@@ -142,6 +155,10 @@ def read_inputs(context: Context) -> Inputs:
     if isinstance(rate := results.get("speech_rate"), SpeechRateResult):
         found["syllables_per_s"] = rate.articulation_rate
         found["words_per_minute"] = rate.words_per_minute
+    if (transcript := transcript_of(context)) is not None:
+        found["said"] = transcript.said
+    elif missing.get(TRANSCRIPT, "").startswith(NO_FILLER):
+        found["said"] = ()
     if isinstance(sound := results.get("audio_analysis"), AudioAnalysisResult):
         found["beats_s"] = tuple(sound.beats)
         found["loudness"] = _loudness(sound, context.video.duration_s)
@@ -181,5 +198,5 @@ def _missing(inputs: Inputs, context: Context) -> tuple[str, ...]:
             if not (name.startswith("speech") and inputs.speech == ()):
                 lines.append(f"{name}: {reason}")
     if not inputs.words_known:
-        lines.append("transcript: what is said is not known")
+        lines.append(f"transcript: what is said is not known ({context.missing.get(TRANSCRIPT, 'not run')})")
     return tuple(lines)
