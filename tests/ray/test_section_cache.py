@@ -24,10 +24,10 @@ def clip(running: Running) -> Path:
 
 
 def test_the_same_video_again_is_not_decoded(running: Running, clip: Path) -> None:
-    first = running.document(running.analyze(clip, *RUN))
+    first = running.document(running.analyze(clip, *RUN, fresh=False))
     assert first["performance"]["video_decodes"] == 1
     assert first["performance"]["sections_from_cache"] == 0
-    again = running.document(running.analyze(clip, *RUN))
+    again = running.document(running.analyze(clip, *RUN, fresh=False))
     assert again["performance"]["video_decodes"] == 0
     assert again["performance"]["object_store_bytes"] == 0
     assert again["performance"]["sections_from_cache"] == len(again["sections"]) >= len(RUN)
@@ -45,21 +45,23 @@ def test_the_same_video_again_is_not_decoded(running: Running, clip: Path) -> No
 
 def test_fresh_computes_all_of_it_again(running: Running) -> None:
     clip = make_clip(running.videos / "fresh.mp4", seed=15)
-    first = running.document(running.analyze(clip, "color_analysis"))
+    first = running.document(running.analyze(clip, "color_analysis", fresh=False))
     body = {"video_path": str(clip), "analyzers": ["color_analysis"], "options": {"fresh": True}}
     fresh = running.document(running.http.post("/analyze", json=body))
     assert fresh["performance"]["video_decodes"] == 1
     assert fresh["performance"]["sections_from_cache"] == 0
     assert content(fresh) == content(first)
-    third = running.document(running.analyze(clip, "color_analysis"))
+    third = running.document(running.analyze(clip, "color_analysis", fresh=False))
     made = third["sections"]["color_analysis"]["provenance"]["run_ms"]
     assert made == fresh["sections"]["color_analysis"]["provenance"]["run_ms"]
 
 
 def test_one_more_analyzer_runs_only_that_one(running: Running) -> None:
     clip = make_clip(running.videos / "one_more.mp4", seed=12)
-    running.document(running.analyze(clip, "cut_analysis", "color_analysis"))
-    document = running.document(running.analyze(clip, "cut_analysis", "color_analysis", "scene_segmentation"))
+    running.document(running.analyze(clip, "cut_analysis", "color_analysis", fresh=False))
+    document = running.document(
+        running.analyze(clip, "cut_analysis", "color_analysis", "scene_segmentation", fresh=False)
+    )
     made = {n for n, s in document["sections"].items() if not s["provenance"]["from_cache"]}
     assert made == {"scene_segmentation"}
     assert document["performance"]["video_decodes"] == 1
@@ -68,8 +70,8 @@ def test_one_more_analyzer_runs_only_that_one(running: Running) -> None:
 
 def test_the_sound_first_then_the_pictures(running: Running) -> None:
     clip = make_clip(running.videos / "sound_first.mp4", seed=13)
-    running.document(running.analyze(clip, "audio_analysis"))
-    document = running.document(running.analyze(clip, "audio_analysis", "color_analysis"))
+    running.document(running.analyze(clip, "audio_analysis", fresh=False))
+    document = running.document(running.analyze(clip, "audio_analysis", "color_analysis", fresh=False))
     assert document["sections"]["audio_analysis"]["provenance"]["from_cache"]
     assert not document["sections"]["color_analysis"]["provenance"]["from_cache"]
     assert document["video"]["duration_s"] == pytest.approx(LENGTH_S, abs=0.1)
@@ -79,8 +81,8 @@ def test_the_sound_of_a_clip_that_is_shorter_than_it_says_is_concluded_again(run
     whole = make_clip(running.videos / "whole.mp4", seed=14, faststart=True)
     cut = running.videos / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: round(0.6 * whole.stat().st_size)])
-    alone = running.document(running.analyze(cut, "audio_analysis"))
-    document = running.document(running.analyze(cut, "audio_analysis", "color_analysis"))
+    alone = running.document(running.analyze(cut, "audio_analysis", fresh=False))
+    document = running.document(running.analyze(cut, "audio_analysis", "color_analysis", fresh=False))
     assert document["video"]["truncated"]
     assert document["video"]["duration_s"] < alone["video"]["duration_s"]
     assert not document["sections"]["audio_analysis"]["provenance"]["from_cache"]
