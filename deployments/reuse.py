@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -10,10 +12,13 @@ from pydantic import ValidationError
 
 from analyzers.host import Description
 from jobs.cache import SectionCache
-from reducer.reuse import decoded_facts, observed_again, recalled_outcome, section_keys, storable, usable
+from reducer.reuse import Decoders, decoded_facts, observed_again, recalled_outcome, section_keys, storable, usable
 from reducer.sections import Outcome
 from schema.document import VideoFacts
 from schema.stored import StoredSection
+
+PACKAGES = {"pyav": "av", "decord": "decord"}
+"""Which package a decoder is."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,14 @@ class SectionReuse:
 
     Args:
         cache: None where it is switched off.
-        decoder: That decodes the pictures.
+        decoder: That decodes the pictures; the sound is PyAV's.
         fresh: Take nothing; what is computed replaces what was there.
         keep: What is taken or put is kept.
     """
 
     def __init__(self, cache: SectionCache | None, decoder: str, *, fresh: bool = False, keep: bool = False) -> None:
-        self._cache, self._decoder, self._fresh, self._keep = cache, decoder, fresh, keep
+        self._cache, self._fresh, self._keep = cache, fresh, keep
+        self._decoders = Decoders(_with_version(decoder), _with_version("pyav"))
 
     def may_know(self) -> bool:
         """Whether it is worth waiting for the video's hash before any work is planned."""
@@ -69,7 +75,7 @@ class SectionReuse:
         if self._cache is None or self._fresh:
             return Recalled()
         done = set(settled)
-        keys = section_keys(sha256, self._decoder, run, descriptions)
+        keys = section_keys(sha256, self._decoders, run, descriptions)
         by_key = self._cache.get((key for name, key in keys.items() if name not in done), self._keep)
         found = usable({name: by_key[key] for name, key in keys.items() if key in by_key and name not in done})
         outcomes = self._readable(found, keys, requested)
@@ -105,7 +111,7 @@ class SectionReuse:
             facts: Under which they were concluded.
         """
         if self._cache is not None:
-            keys = section_keys(sha256, self._decoder, run, descriptions)
+            keys = section_keys(sha256, self._decoders, run, descriptions)
             new = storable(outcomes, descriptions, keys, facts, datetime.now(timezone.utc))
             self._cache.put(new, self._keep)
 
@@ -121,3 +127,8 @@ class SectionReuse:
                 if self._cache is not None:
                     self._cache.drop([keys[name]])
         return outcomes
+
+
+@functools.cache
+def _with_version(decoder: str) -> str:
+    return f"{decoder} {importlib.metadata.version(PACKAGES[decoder])}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 from datetime import datetime
 
 from analyzers.base import AnalyzerConfig
@@ -26,14 +27,27 @@ HARMLESS_SETTINGS = frozenset(AnalyzerConfig.model_fields)
 """Settings that every analyzer has: how long it may take, how many chunks go together. None changes a result."""
 
 
+@dataclass(frozen=True)
+class Decoders:
+    """What decodes, with its version: another one may give other pixels and samples.
+
+    Attributes:
+        pictures: Of the pictures.
+        sound: Of the sound.
+    """
+
+    pictures: str
+    sound: str
+
+
 def section_keys(
-    sha256: str, decoder: str, run: Iterable[str], descriptions: Mapping[str, Description]
+    sha256: str, decoders: Decoders, run: Iterable[str], descriptions: Mapping[str, Description]
 ) -> dict[str, str]:
     """The key of each analyzer's section in this run.
 
     Args:
         sha256: Of the video's bytes.
-        decoder: That decodes the pictures.
+        decoders: Of this run.
         run: All analyzers of the run, in document order.
         descriptions: Of those that answered. One that did not has no key, and neither has what reads it.
     """
@@ -47,7 +61,8 @@ def section_keys(
         parts = {
             "format": KEY_FORMAT,
             "video": sha256,
-            "decoder": decoder if description.needs.frames else None,
+            "pictures": decoders.pictures if description.needs.frames else None,
+            "sound": decoders.sound if description.needs.audio else None,
             "analyzer": name,
             "version": description.version,
             "state": f"{description.state} {description.code}".strip(),

@@ -22,7 +22,7 @@ from jobs.cache import CacheSettings, SectionCache
 from media.decode import video_decodes
 from media.probe import probe
 from ops.local import LocalRunner
-from reducer.reuse import section_keys, storable
+from reducer.reuse import Decoders, section_keys, storable
 from reducer.sections import Outcome
 from schema.document import AnalysisDocument, Provenance, Section, VideoFacts
 from tests.made_media import Sound, clicks, make_video
@@ -30,6 +30,7 @@ from tests.made_media import Sound, clicks, make_video
 FPS, LENGTH_S, RATE_HZ = 25, 2.0, 16_000
 PICTURES = ("cut_analysis", "scene_segmentation", "color_analysis")
 RUN = (*PICTURES, "audio_analysis")
+PYAV = Decoders("pyav 1", "pyav 1")
 PROBE = functools.cache(probe)
 
 
@@ -337,14 +338,14 @@ def described() -> dict[str, Any]:
 
 
 def test_each_key_is_different_and_the_same_every_time(described: dict[str, Any]) -> None:
-    keys = section_keys("0" * 64, "pyav", names(), described)
+    keys = section_keys("0" * 64, PYAV, names(), described)
     assert set(keys) == set(names())
     assert len(set(keys.values())) == len(keys)
-    assert keys == section_keys("0" * 64, "pyav", names(), described)
+    assert keys == section_keys("0" * 64, PYAV, names(), described)
 
 
 def test_the_video_changes_all_keys(described: dict[str, Any]) -> None:
-    one, other = (section_keys(digit * 64, "pyav", names(), described) for digit in "01")
+    one, other = (section_keys(digit * 64, PYAV, names(), described) for digit in "01")
     assert not set(one.values()) & set(other.values())
 
 
@@ -358,7 +359,7 @@ def test_what_an_analyzer_is_changes_it_and_its_readers(described: dict[str, Any
         "state": "unavailable",
     }
     changed = {**described, "cut_analysis": replace(described["cut_analysis"], **{field: values[field]})}
-    one, other = (section_keys("0" * 64, "pyav", names(), d) for d in (described, changed))
+    one, other = (section_keys("0" * 64, PYAV, names(), d) for d in (described, changed))
     touched = {name for name in names() if one[name] != other[name]}
     readers = {"cut_analysis"}
     for name in names():
@@ -368,19 +369,21 @@ def test_what_an_analyzer_is_changes_it_and_its_readers(described: dict[str, Any
     assert touched < set(names())
 
 
-def test_the_decoder_changes_those_that_see_pictures(described: dict[str, Any]) -> None:
-    one, other = (section_keys("0" * 64, decoder, names(), described) for decoder in ("pyav", "decord"))
+def test_a_decoder_changes_those_that_get_something_from_it(described: dict[str, Any]) -> None:
+    usual = section_keys("0" * 64, PYAV, names(), described)
+    pictures = section_keys("0" * 64, Decoders("pyav 2", "pyav 1"), names(), described)
+    sound = section_keys("0" * 64, Decoders("pyav 1", "pyav 2"), names(), described)
     for name in names():
-        needs = described[name].needs
-        if needs.frames:
-            assert one[name] != other[name]
-        elif needs.audio and not analyzer_class(name).after:
-            assert one[name] == other[name]
+        needs, reads = described[name].needs, (*analyzer_class(name).after, *analyzer_class(name).uses)
+        if needs.frames or not reads:
+            assert (pictures[name] != usual[name]) == bool(needs.frames), name
+        if needs.audio or not reads:
+            assert (sound[name] != usual[name]) == bool(needs.audio), name
 
 
 def test_one_that_does_not_answer_has_no_key_and_neither_has_its_reader(described: dict[str, Any]) -> None:
     answered = {name: d for name, d in described.items() if name != "cut_analysis"}
-    keys = section_keys("0" * 64, "pyav", names(), answered)
+    keys = section_keys("0" * 64, PYAV, names(), answered)
     assert "cut_analysis" not in keys
     assert "scene_segmentation" not in keys
     assert "color_analysis" in keys
@@ -388,9 +391,9 @@ def test_one_that_does_not_answer_has_no_key_and_neither_has_its_reader(describe
 
 def test_one_that_is_not_deployed_is_part_of_its_readers_key(described: dict[str, Any]) -> None:
     without = tuple(name for name in names() if name != "cut_analysis")
-    keys = section_keys("0" * 64, "pyav", without, {name: described[name] for name in without})
-    assert keys["scene_segmentation"] != section_keys("0" * 64, "pyav", names(), described)["scene_segmentation"]
-    assert keys["color_analysis"] == section_keys("0" * 64, "pyav", names(), described)["color_analysis"]
+    keys = section_keys("0" * 64, PYAV, without, {name: described[name] for name in without})
+    assert keys["scene_segmentation"] != section_keys("0" * 64, PYAV, names(), described)["scene_segmentation"]
+    assert keys["color_analysis"] == section_keys("0" * 64, PYAV, names(), described)["color_analysis"]
 
 
 def outcome_of(name: str, status: str = "ok") -> Outcome:
@@ -405,7 +408,7 @@ def stored_of(
 ) -> set[str]:
     """Names of what may be stored of a run of these analyzers."""
     descriptions = {name: replace(described[name], **kept.get(name, {})) for name in outcomes}
-    keys = section_keys("0" * 64, "pyav", outcomes, descriptions)
+    keys = section_keys("0" * 64, PYAV, outcomes, descriptions)
     found = storable(outcomes, descriptions, keys, video, datetime.now(timezone.utc))
     return {name for name in outcomes if keys.get(name) in found}
 
