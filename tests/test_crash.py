@@ -1,0 +1,153 @@
+"""SIGKILL at 20 random moments of a batch of 30 jobs: every accepted job ends exactly once, with one document."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs.opening import open_store
+from jobs.record import NewJob
+from jobs.results import ResultStore, new_id
+from jobs.sources import SourceFolder
+from jobs.store import JobStore
+from schema.jobs import FINAL_STATES, JobSource
+from tests.crash_worker import ANALYZER, settings_for
+from tests.made_media import make_video
+
+JOBS, KILLS, ROUNDS = 30, 20, 10
+LONGEST_S = 0.6
+"""Seconds that a worker lives at most after the one before it was killed; a job takes about half as long."""
+SEED = 20
+PATIENCE_S = 120.0
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+class Nursery:
+    """Starts workers and kills them.
+
+    Args:
+        folder: Of the batch.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "tests.crash_worker", str(folder)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._line() == "ready"
+
+    def start(self) -> psutil.Process:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return psutil.Process(int(self._line()))
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def close(self) -> None:
+        kill_tree(psutil.Process(self._process.pid))
+        self._process.communicate()
+
+
+@contextmanager
+def nursery(folder: Path) -> Iterator[Nursery]:
+    found = Nursery(folder)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def kill_tree(process: psutil.Process) -> None:
+    """SIGKILL for the process and all its children, the probes among them."""
+    for one in [*process.children(recursive=True), process]:
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def submit(store: JobStore, sources: SourceFolder, clip: Path, number: int) -> str:
+    """Every third job is an upload, every fifth no video at all."""
+    content = b"no video" if number % 5 == 4 else clip.read_bytes()
+    if number % 3:
+        path = clip.with_name(f"{number}.mp4")
+        path.write_bytes(content)
+        return store.add(NewJob(JobSource(kind="path", name=path.name, location=str(path))))[0].id
+    id = new_id()
+    with sources.reserved(id) as reserved:
+        reserved.path.write_bytes(content)
+        reserved.flush()
+        source = JobSource(kind="upload", name=f"{number}.mp4", location=str(reserved.path))
+        store.add(NewJob(source, id=id))
+    return id
+
+
+def test_every_accepted_job_ends_once_whatever_is_killed(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    (tmp_path / "videos").mkdir()
+    clip = make_video(tmp_path / "videos" / "clip.mp4", [0.04 * i for i in range(40)])
+    store, sources = open_store(settings.jobs, settings.data_path), SourceFolder(settings.data_path)
+    moments, expected = random.Random(SEED), dict[str, str]()
+    with nursery(tmp_path) as workers:
+        for round_of in range(ROUNDS):
+            numbers = range(round_of * JOBS // ROUNDS, (round_of + 1) * JOBS // ROUNDS)
+            for number in numbers:  # new work for each round, so that every kill meets some
+                expected[submit(store, sources, clip, number)] = "failed" if number % 5 == 4 else "done"
+            for worker in [workers.start() for _ in range(KILLS // ROUNDS)]:
+                time.sleep(moments.uniform(0.0, LONGEST_S))
+                kill_tree(worker)
+        workers.start()
+        end_s = time.monotonic() + PATIENCE_S
+        while not all(store.get(id).settled for id in expected):
+            assert time.monotonic() < end_s, store.counts()
+            time.sleep(0.1)
+    check_ends(store, ResultStore(settings.data_path), expected)
+    check_files(settings.data_path, expected)
+    store.close()
+
+
+def check_ends(store: JobStore, results: ResultStore, expected: dict[str, str]) -> None:
+    assert len(store.find(limit=1000)) == JOBS
+    for id, state in expected.items():
+        record = store.get(id)
+        assert (record.state, record.error and record.error.code) == (
+            state,
+            None if state == "done" else "not_a_video",
+        )
+        events = store.events(id)
+        assert [event.number for event in events] == list(range(1, len(events) + 1))
+        told = [str((event.data or {})["state"]) for event in events if event.kind == "state"]
+        assert [one for one in told if one in FINAL_STATES] == [state]
+        assert told[-1] == state
+        if state == "done":
+            document = results.read(id)
+            assert (document.id, document.status, list(document.sections)) == (id, "ok", [ANALYZER])
+            assert document.video.frames_decoded == 40
+    interrupted = sum(store.get(id).attempts for id in expected) - JOBS
+    assert interrupted >= KILLS // 4, "the kills met hardly any work"
+
+
+def check_files(data: Path, expected: dict[str, str]) -> None:
+    """No corrupt file, and no file but the documents and the database."""
+    files = sorted(str(path.relative_to(data)) for path in data.rglob("*") if path.is_file())
+    documents = [f"results/{id}/document.json" for id, state in expected.items() if state == "done"]
+    assert [name for name in files if not name.startswith("jobs.db")] == sorted(documents)
+    assert {path.name for path in (data / "results").iterdir()} == {name.split("/")[1] for name in documents}
+    assert list((data / "incoming").iterdir()) == []
+    for name in documents:
+        json.loads((data / name).read_bytes())
+    with sqlite3.connect(data / "jobs.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
