@@ -18,11 +18,9 @@ from analyzers.runtime import Runtime
 from analyzers.vision.ade20k import CLASSES, FOREGROUND, INDOOR, OUTDOOR, PLACES, SettingRule, class_name, setting_of
 from analyzers.vision.backgrounds import run_lengths
 from analyzers.vision.segmenter import LabelMap
-from media.needs import FrameNeed, Rate
-from media.types import FrameChunk, UInt8Array
+from media.types import UInt8Array
 from schema.document import VideoFacts
-from tests.decoded import decode
-from tests.test_object_detection import HOST, chunk_of, cuts, modules_after
+from tests.model_runs import HOST, chunk_of, cuts, decoded_chunks, modules_after
 from tests.tiny_weights import TinyWeights
 from tests.upright_clip import ORIENTATIONS, patches, upright_pictures, write_clip
 
@@ -47,11 +45,6 @@ def network(request: Any, tiny_weights: TinyWeights) -> tuple[str, BackgroundSeg
 @pytest.fixture(scope="module")
 def segformer(tiny_weights: TinyWeights) -> BackgroundSegmentation:
     return make(tiny_weights.runtime("segformer-b0"), masks=True)
-
-
-def decoded_chunks(path: Path) -> list[FrameChunk]:
-    out = decode(path, FrameNeed(Rate(3.0), 512))
-    return [FrameChunk(h.index, h.start_s, h.end_s, tuple(batches)) for h, batches in out.chunks]
 
 
 def library_maps(folder: Path, pictures: Sequence[UInt8Array], size: tuple[int, int]) -> list[Any]:
@@ -83,9 +76,9 @@ def test_maps_are_the_librarys_own_through_the_real_decoder(
     expected = library_maps(tiny_weights.path(pin), upright_pictures(path), size)
     for mine, theirs in zip(maps, expected, strict=True):
         assert len(np.unique(theirs)) >= 4
-        assert (mine == theirs).mean() >= SAME_PLACES
+        assert np.mean(mine == theirs) >= SAME_PLACES
         # A mirrored picture would not pass.
-        assert (mine[:, ::-1] == theirs).mean() < SAME_PLACES - 0.2
+        assert np.mean(mine[:, ::-1] == theirs) < SAME_PLACES - 0.2
     for shares, m in zip(observed.shares, maps, strict=True):
         assert shares == pytest.approx(np.bincount(m.ravel(), minlength=150) / m.size, abs=1e-6)
 
@@ -97,7 +90,7 @@ def test_the_same_pixels_give_the_same_maps_and_shares_of_the_full_picture(
     frames = patches(2, 192, 320)
     (observed,) = analyzer.observe([chunk_of(frames)])
     same = np.stack(library_maps(tiny_weights.path(pin), frames, observed.size))
-    assert (observed.maps() == same).mean() >= 0.999
+    assert np.mean(observed.maps() == same) >= 0.999
     for shares, full in zip(observed.shares, library_maps(tiny_weights.path(pin), frames, (320, 192)), strict=True):
         # Counted on a map of 128 px instead of all pixels.
         assert np.abs(shares - np.bincount(full.ravel(), minlength=150) / full.size).max() <= 0.01
@@ -156,8 +149,10 @@ def test_missing_weights_say_what_to_pull_and_nothing_is_imported(tmp_path: Path
         with pytest.raises(Unavailable) as caught:
             analyzer.load()
         assert (caught.value.code, caught.value.remedy) == ("weights_missing", f"tiktok-analyzer models pull {name}")
-    code = HOST.format(config={}, folder=str(tmp_path), policy="any", state="unavailable")
-    assert modules_after(code.replace("object_detection", "background_segmentation")) == []
+    code = HOST.format(
+        name="background_segmentation", config={}, folder=str(tmp_path), policy="any", state="unavailable"
+    )
+    assert modules_after(code) == []
 
 
 def test_a_checkpoint_with_other_classes_is_refused(tmp_path: Path) -> None:
@@ -250,7 +245,7 @@ STREET = {"sky": 0.3, "building": 0.2, "road": 0.3, "person": 0.2}
 
 def observed(*frames: Mapping[str, float], first_s: float = 0.0) -> Segmented:
     shares = np.array([[frame.get(name, 0.0) for name in CLASSES] for frame in frames], np.float32)
-    times = first_s + STEP_S * np.arange(len(frames))
+    times = np.array([first_s + STEP_S * k for k in range(len(frames))], np.float64)
     return Segmented(times, shares.reshape(-1, 150), np.full(len(frames), 0.75, np.float32), (1, 1))
 
 

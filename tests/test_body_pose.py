@@ -20,12 +20,10 @@ from analyzers.runtime import Runtime
 from analyzers.vision.gestures import RULES, gestures_of
 from analyzers.vision.pose_net import RawPoses, YoloPose, usable
 from analyzers.vision.skeleton import JOINTS, Skeleton
-from media.needs import FrameNeed, Rate
 from media.types import Float32Array, FrameChunk, UInt8Array
 from schema.document import VideoFacts
-from tests.decoded import decode
 from tests.made_people import STANDING, TORSO, WIDE, arm, hand_at, joints
-from tests.test_object_detection import HOST, chunk_of, cuts, modules_after
+from tests.model_runs import HOST, chunk_of, cuts, decoded_chunks, modules_after
 from tests.tiny_weights import TinyWeights
 from tests.upright_clip import ORIENTATIONS, patches, upright_pictures, write_clip
 
@@ -52,11 +50,6 @@ def yolo(tiny_weights: TinyWeights) -> BodyPose:
 @pytest.fixture(scope="module")
 def vitpose(tiny_weights: TinyWeights) -> BodyPose:
     return make(tiny_weights.runtime("vitpose-base", licence_policy="permissive"))
-
-
-def decoded_chunks(path: Path, short_side_px: int = 640) -> list[FrameChunk]:
-    out = decode(path, FrameNeed(Rate(3.0), short_side_px))
-    return [FrameChunk(h.index, h.start_s, h.end_s, tuple(batches)) for h, batches in out.chunks]
 
 
 # ------------------------------------------------------------------------------------ against the libraries themselves
@@ -248,8 +241,8 @@ def test_missing_weights_say_what_to_pull_and_nothing_is_imported(tmp_path: Path
         with pytest.raises(Unavailable) as caught:
             analyzer.load()
         assert (caught.value.code, caught.value.remedy) == ("weights_missing", f"tiktok-analyzer models pull {name}")
-    code = HOST.format(config={}, folder=str(tmp_path), policy="any", state="unavailable")
-    assert modules_after(code.replace("object_detection", "body_pose")) == []
+    code = HOST.format(name="body_pose", config={}, folder=str(tmp_path), policy="any", state="unavailable")
+    assert modules_after(code) == []
 
 
 def test_the_provenance_names_what_is_loaded(yolo: BodyPose, vitpose: BodyPose) -> None:
@@ -363,7 +356,7 @@ def test_arms_crossed(over: float, holds: bool) -> None:
 
 @pytest.mark.parametrize(("reach", "out", "holds"), [(34.9, 25.1, True), (35.1, 25.1, False), (34.9, 24.9, False)])
 def test_hands_on_hips(reach: float, out: float, holds: bool) -> None:
-    changed = {}
+    changed: dict[str, tuple[float, float]] = {}
     for side, sign in (("left", 1.0), ("right", -1.0)):
         x, y = sign * SHOULDER, TORSO
         changed |= {f"{side}_wrist": (x, y - reach), f"{side}_elbow": (x + sign * out, y - reach - 20.0)}

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +11,13 @@ import numpy as np
 import pytest
 
 from analyzers.base import AnalysisFailed, AnalyzerResult, Context, NotApplicable, Unavailable
-from analyzers.cut_analysis import CutAnalysisResult, Shot
 from analyzers.object_detection import ObjectDetection, ObjectDetectionConfig
 from analyzers.results.detections import Detections, FrameDetections, pack_detections
 from analyzers.runtime import Runtime
 from analyzers.vision.detector import COCO_SPELLING, RawBoxes
-from media.needs import FrameNeed, Rate
-from media.types import FrameBatch, FrameChunk, UInt8Array
+from media.types import UInt8Array
 from schema.document import VideoFacts
-from tests.decoded import decode
+from tests.model_runs import HEAVY_HERE, HOST, chunk_of, cuts, decoded_chunks, modules_after, overlap
 from tests.tiny_weights import TinyWeights
 from tests.upright_clip import ORIENTATIONS, patches, upright_pictures, write_clip
 
@@ -53,27 +48,6 @@ def yolo(tiny_weights: TinyWeights) -> ObjectDetection:
 @pytest.fixture(scope="module")
 def rt_detr(tiny_weights: TinyWeights) -> ObjectDetection:
     return make(tiny_weights.runtime("rtdetr-v2-r18", licence_policy="permissive"))
-
-
-def chunk_of(frames: Sequence[UInt8Array], source: tuple[int, int] | None = None, carried: int = 0) -> FrameChunk:
-    """One chunk of these frames at three per second; ``source``: width and height of the source picture."""
-    pts = np.arange(len(frames)) / 3.0
-    wide, high = source or frames[0].shape[1::-1]
-    batch = FrameBatch(np.stack(frames), pts, np.arange(len(frames)), carried, wide, high)
-    return FrameChunk(0, 0.0, len(frames) / 3.0, (batch,))
-
-
-def decoded_chunks(path: Path, short_side_px: int = 640) -> list[FrameChunk]:
-    out = decode(path, FrameNeed(Rate(3.0), short_side_px))
-    return [FrameChunk(h.index, h.start_s, h.end_s, tuple(batches)) for h, batches in out.chunks]
-
-
-def overlap(a: Any, b: Any) -> Any:
-    """Intersection over union of each box of ``a`` (N, 4) with each of ``b`` (M, 4)."""
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = np.clip(high - low, 0.0, None).prod(axis=2)
-    areas = [(x[:, 2:] - x[:, :2]).prod(axis=1) for x in (a, b)]
-    return both / (areas[0][:, None] + areas[1][None, :] - both)
 
 
 def agree(found: FrameDetections, width_px: int, boxes: Any, names: Sequence[str], scores: Any) -> None:
@@ -238,39 +212,17 @@ def test_missing_weights_say_what_to_pull(tmp_path: Path) -> None:
         assert analyzer.loaded_models() == ()
 
 
-HEAVY_HERE = ("cv2", "supervision", "torch", "trackers", "transformers", "ultralytics")
-
-
-def modules_after(code: str) -> list[str]:
-    """Which heavy libraries a new process has imported after this code."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print([m for m in {HEAVY_HERE!r} if m in sys.modules])"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [str(m) for m in eval(done.stdout.strip().splitlines()[-1])]
-
-
-HOST = """
-from pathlib import Path
-from analyzers.host import AnalyzerHost
-from analyzers.runtime import Runtime
-host = AnalyzerHost("object_detection", {config!r}, Runtime(Path({folder!r}), {policy!r}))
-assert host.describe().state == {state!r}, host.describe()
-"""
-
-
 def test_a_replica_without_weights_imports_no_model_library(tmp_path: Path) -> None:
-    code = HOST.format(config={}, folder=str(tmp_path), policy="any", state="unavailable")
+    code = HOST.format(name="object_detection", config={}, folder=str(tmp_path), policy="any", state="unavailable")
     assert modules_after(code) == []
 
 
 @pytest.mark.slow
 def test_under_a_permissive_policy_ultralytics_is_not_imported(tiny_weights: TinyWeights) -> None:
     folder = tiny_weights.path("rtdetr-v2-r18").parent
-    code = HOST.format(config={"model": "yolov8n"}, folder=str(folder), policy="permissive", state="ready")
+    code = HOST.format(
+        name="object_detection", config={"model": "yolov8n"}, folder=str(folder), policy="permissive", state="ready"
+    )
     assert set(modules_after(code)) == set(HEAVY_HERE) - {"ultralytics"}
 
 
@@ -342,24 +294,6 @@ def seen(*frames: Sequence[Box], first_s: float = 0.0, skip: Sequence[int] = ())
             for k, boxes in enumerate(frames)
             if k not in skip
         ]
-    )
-
-
-def cuts(edges_s: Sequence[float]) -> CutAnalysisResult:
-    """Shots between these times, at 30 frames a second."""
-    shots = tuple(
-        Shot(index=k, start_time=a, end_time=b, first_frame=round(30 * a), end_frame=round(30 * b))
-        for k, (a, b) in enumerate(pairwise(edges_s))
-    )
-    length_s = (edges_s[-1] - edges_s[0]) / len(shots)
-    return CutAnalysisResult(
-        cuts=(),
-        transitions=(),
-        shots=shots,
-        cuts_per_minute=0.0,
-        cuts_by_type={},
-        mean_shot_length_s=length_s,
-        median_shot_length_s=length_s,
     )
 
 
