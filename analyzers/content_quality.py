@@ -35,8 +35,9 @@ from schema.document import TimelineItem
 _PLAIN_CONTRAST = 0.01
 """A picture with less contrast shows nothing: black, white, one colour."""
 _LEAST_SCORE = 1e-6
-_WEIGHTS = {"sharpness": 2.0, "exposure": 2.0}
-"""Blur takes noise and blocks away, and light adds contrast: those two must outweigh what they seem to mend."""
+_WEIGHTS = {"sharpness": 3.0, "exposure": 2.0, "noise": 2.0}
+"""Blur takes noise and blocks away, noise hides blocks and bands, and light adds contrast: those three must outweigh
+what they seem to mend."""
 
 
 class QualityConfig(AnalyzerConfig):
@@ -46,11 +47,12 @@ class QualityConfig(AnalyzerConfig):
     """Frames per second. Higher places faults finer and costs in proportion."""
     short_side_px: Annotated[int, Field(ge=240, le=2160)] = 1080
     """Largest size looked at. Pictures that are larger are scaled down, and blocks can't be measured in them."""
-    sharp_blur: Annotated[float, Field(ge=0.0, le=0.5)] = 0.15
-    """Blur effect b scores (1 - b) / (1 - this). Photographs measure 0.2 to 0.4, a crowd full of detail 0.17, a
+    sharp_blur: Annotated[float, Field(ge=0.0, le=0.5)] = 0.2
+    """Blur effect b scores (1 - b) / (1 - this). Photographs measure 0.25 to 0.5, a crowd full of detail 0.2, a
     Gaussian of 2 px makes it 0.6, one of 8 px 0.9. Lower asks for more."""
-    noise_half: Annotated[float, Field(gt=0.0, le=64.0)] = 4.0
-    """Noise in grey levels that scores one half: a phone in dim light. Lower is stricter. Not yet tuned."""
+    noise_half: Annotated[float, Field(gt=0.0, le=64.0)] = 3.0
+    """Noise in grey levels that scores one half: a phone in dim light. At 4, noise of 3 levels costs less than the
+    coding blocks that it hides. Lower is stricter."""
     mid_level: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.47
     """Mean grey level, as a share of white, that scores 1; 18 % grey in sRGB is 0.46."""
     level_spread: Annotated[float, Field(gt=0.0, le=1.0)] = 0.22
@@ -85,7 +87,7 @@ class ContentQuality(Analyzer[QualityConfig, FrameChunk, tuple[FrameMeasures, ..
     """Technical quality by measures."""
 
     name = "content_quality"
-    version = "1"
+    version = "2"
     title = "Technical quality of the pictures"
     Config = QualityConfig
     Result = QualityResult

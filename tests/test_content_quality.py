@@ -84,8 +84,10 @@ def test_more_damage_lowers_the_score_at_each_step(kind: str) -> None:
 
 
 def test_blur_is_the_published_formula() -> None:
-    """Crete-Roffet's steps 1 to 5, in floating point, for steps from three grey levels on."""
-    picture = photograph().astype(np.float64)
+    """Crete-Roffet's steps 1 to 5, in floating point, for steps of the 3 px median from three grey levels on."""
+    padded = np.pad(photograph(), 1, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
+    picture = np.median(around, axis=(2, 3)).astype(np.float64)
     found = []
     for grey in (picture, picture.T):
         padded = np.pad(grey, ((0, 0), (5, 5)), mode="reflect")
@@ -95,6 +97,16 @@ def test_blur_is_the_published_formula() -> None:
         lost = np.maximum(0.0, own - after)
         found.append((own.sum() - lost.sum()) / own.sum())
     assert analyse(photograph()).sharpness.value == pytest.approx(max(found), abs=0.003)
+
+
+@pytest.mark.parametrize("sigma", [1.5, 3.0])
+def test_mild_noise_passes_for_no_sharpness(sigma: float) -> None:
+    """A picture softened by 1.5 px stays as soft when noise is added, to a tenth of the scale."""
+    soft = cv2.GaussianBlur(photograph(), (0, 0), 1.5)
+    noisy = np.clip(np.round(soft + np.random.default_rng(2).normal(0.0, sigma, soft.shape)), 0, 255).astype(np.uint8)
+    before, after = analyse(soft), analyse(noisy)
+    assert after.sharpness.value == pytest.approx(before.sharpness.value, abs=0.1)
+    assert after.technical_score < before.technical_score
 
 
 @pytest.mark.parametrize("sigma", [0.8, 2.0, 5.0, 12.0])
@@ -212,7 +224,7 @@ def test_steadiness_comes_from_the_camera() -> None:
 def test_technical_score_is_the_weighted_geometric_mean() -> None:
     result = analyse(photograph())
     names = ("sharpness", "noise", "exposure", "contrast", "blockiness", "banding", "resolution")
-    scores = [getattr(result, name).score for name in (*names, "sharpness", "exposure")]
+    scores = [getattr(result, name).score for name in (*names, "sharpness", "sharpness", "exposure", "noise")]
     assert result.technical_score == pytest.approx(np.prod(scores) ** (1 / len(scores)))
     assert getattr(result, str(result.weakest)).score == min(getattr(result, name).score for name in names)
 
