@@ -119,8 +119,8 @@ def blur(grey: UInt8Array) -> float | None:
 
 
 def noise(grey: UInt8Array) -> float | None:
-    """Immerkær's estimate in each cell; of the cells that are not at the ends of the range, the 5 % quantile, times what
-    chance takes off it."""
+    """Immerkær's estimate in each cell; of the cells that are not at the ends of the range, the 5 % quantile, times
+    what chance takes off it."""
     import cv2
 
     height, width = grey.shape
