@@ -11,7 +11,9 @@ Method
 What it is not good at
     * natural sounds (a door, an animal, a cough) have the same shapes as added ones and are reported alike;
     * effects that are softer than the music's or the speaker's own peaks are not found, nor hits on a drum beat;
-    * without ``audio_analysis`` nothing is known about music and speech, and all is judged as strictly as over them.
+    * without ``audio_analysis`` nothing is known about music and speech, and all is judged as strictly as over them;
+    * a name (from ``audio_environment``, where that runs) is of the seconds around the moment: the surest sound there,
+      which need not be the effect.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from pydantic import Field
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
 from analyzers.cut_analysis import CutAnalysisResult
 from analyzers.results.audio_analysis import AudioAnalysisResult
+from analyzers.results.audio_environment import AudioEnvironmentResult, environment_of, name_at
 from analyzers.results.curve import SoundPlace
 from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.signal import foreground, spectrum
@@ -99,6 +102,8 @@ class SoundEffectsConfig(AnalyzerConfig):
     """Growth of a riser up to its peak: twice the amplitude. Higher finds fewer risers."""
     riser_fall_db: Annotated[float, Field(ge=0.0, le=60.0)] = 8.0
     """Fall of a riser within 0.1 s after its peak, where it breaks off; a whoosh falls by 2 dB. Higher finds fewer."""
+    min_name_score: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    """Probability that a class must have to name an effect. Not yet tuned. Higher leaves more without a name."""
 
     def settings(self) -> ForegroundSettings:
         """Those that decide what stands out."""
@@ -135,6 +140,11 @@ class Effect(TimedSpan):
     """A cut lies within ``on_cut_s``; null when ``cut_analysis`` has no result."""
     cut_distance_s: Finite | None
     """Nearest cut's time minus ``timestamp``; null without any cut."""
+    name: str | None = None
+    """What ``audio_environment`` hears at that moment, as AudioSet calls it; null where it names no single sound with
+    ``min_name_score``, or has no result."""
+    name_score: UnitScore | None = None
+    """Its probability; null without a name."""
 
 
 class SoundEffectsResult(AnalyzerResult):
@@ -166,11 +176,12 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
     """Finds effects in the residual above music, speech and steady noise."""
 
     name = "sound_effects"
-    version = "1"
+    version = "2"
     title = "Sound effects with time, kind and strength, on a cut or not"
     Config = SoundEffectsConfig
     Result = SoundEffectsResult
     after = ("cut_analysis", "speech_flow", "audio_analysis")
+    uses = ("audio_environment",)
 
     def needs(self) -> Needs:
         """The whole track at 22.05 kHz, mono."""
@@ -204,9 +215,9 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
         levels = sound.levels_db.astype(np.float32)
         covered = heard.covered(levels.shape[1], self.config.cover_margin_s)
         shapes = foreground.find_events(levels, covered, self.config.settings())
-        cuts = _cuts(context)
+        cuts, environment = _cuts(context), environment_of(context)
         effects = [
-            effect
+            self._named(effect, environment)
             for shape in shapes
             if shape.over_db >= self.config.min_over_db
             and not self._begins_music(shape, heard)
@@ -228,7 +239,7 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
                 end_time=e.end_time,
                 channel="heard",
                 analyzer=self.name,
-                label=e.kind if e.kind != "other" else "sound",
+                label=_label(e),
                 score=e.strength,
             )
             for e in result.effects
@@ -290,6 +301,16 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
             on_a_cut=None if cuts is None else distance is not None and abs(distance) <= self.config.on_cut_s,
             cut_distance_s=distance,
         )
+
+    def _named(self, effect: Effect, environment: AudioEnvironmentResult | None) -> Effect:
+        """The effect with the name of what is heard at its moment, where there is one."""
+        found = name_at(environment, effect.timestamp, self.config.min_name_score) if environment else None
+        return effect.model_copy(update={"name": found[0], "name_score": found[1]}) if found else effect
+
+
+def _label(effect: Effect) -> str:
+    kind = effect.kind if effect.kind != "other" else "sound"
+    return f"{kind}: {effect.name}" if effect.name else kind
 
 
 class _Heard:
