@@ -15,6 +15,7 @@ from analyzers.base import AnalysisFailed, Analyzer, AnyAnalyzer, Context, NotAp
 from analyzers.catalogue import analyzer_class
 from analyzers.inference.offline import go_offline
 from analyzers.runtime import Runtime
+from analyzers.stop import Stopped
 from analyzers.threads import limit_threads
 from media.needs import Needs
 from schema.document import TimelineItem
@@ -22,6 +23,9 @@ from schema.document import TimelineItem
 logger = logging.getLogger("tiktok_analyzer.analyzers")
 
 T = TypeVar("T")
+
+STOPPED = "stopped"
+"""Code of the fault of a computation that ended early because nobody waits for it."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,9 @@ class AnalyzerHost:
         if isinstance(together, Observed):
             share = Cost(together.cost.run_ms / len(chunks), together.cost.cpu_ms / len(chunks))
             return [Observed([observation], share) for observation in together.observations]
-        return [together] if len(chunks) == 1 else [self.observe([chunk]) for chunk in chunks]
+        if len(chunks) == 1 or together.code == STOPPED:
+            return [together for _ in chunks]
+        return [self.observe([chunk]) for chunk in chunks]
 
     def observe(self, chunks: Sequence[Any]) -> Observed | Fault:
         """One observation per chunk, in order; a ``Fault`` too where their number is not that of the chunks."""
@@ -223,6 +229,8 @@ class AnalyzerHost:
         self._busy_since_s = time.monotonic()
         try:
             return work()
+        except Stopped:
+            return Fault(STOPPED, "nobody waits for it any more", watch.cost())
         except AnalysisFailed as error:
             logger.warning("%s: %s (%s)", self._cls.name, error.reason, error.code)
             return Fault(error.code, error.reason, watch.cost(), error.remedy, error.retry_possible)

@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from analyzers.stop import wanted_while
+
 T = TypeVar("T")
 A = TypeVar("A")
 
@@ -78,7 +80,8 @@ class Turns(Generic[A]):
 
     def _computed(self, turns: list[_Turn[A]]) -> list[Any]:
         work = turns[0].work
-        return [work()] if work is not None else self._observe([turn.chunk for turn in turns])
+        with wanted_while(lambda: not all(turn.answer.done() for turn in turns)):
+            return [work()] if work is not None else self._observe([turn.chunk for turn in turns])
 
     def _next(self) -> list[_Turn[A]]:
         """The first that waits; where that is a chunk, with the next chunks that may go with it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from analyzers.catalogue import analyzer_class, closure, require_deployed
 from analyzers.host import AnalyzerHost, Fault
+from analyzers.stop import wanted_while
 from deployments.acquire import Acquired
 from deployments.reuse import Recalled, SectionReuse
 from deployments.settings import GraphArgs
@@ -122,6 +123,12 @@ class LocalRunner:
         Raises:
             Cancelled: ``job.is_stopped`` said so.
         """
+        with wanted_while(lambda: not job.is_stopped()):
+            return self._work_on(job, requested, on_progress)
+
+    def _work_on(
+        self, job: LocalJob, requested: Iterable[str] | None, on_progress: OnProgress | None
+    ) -> AnalysisDocument:
         started_s, path = time.perf_counter(), job.video.path
         wanted = tuple(self._hosts) if requested is None else tuple(requested)
         for name in wanted:

@@ -11,6 +11,7 @@ import pytest
 import analyzers.host
 from analyzers.base import AnalysisFailed, Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable, Unavailable
 from analyzers.host import AnalyzerHost, Concluded, Fault, Observed, Refused
+from analyzers.stop import stop_if_nobody_waits, wanted_while
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameChunk
 from schema.document import TimelineItem, VideoFacts
@@ -139,6 +140,26 @@ def test_one_bad_chunk_leaves_the_others_of_its_batch_their_observations(
     assert isinstance(first, Observed)
     assert isinstance(last, Observed)
     assert (first.observations, last.observations) == ([3], [4])
+
+
+def test_a_computation_that_nobody_waits_for_ends_quietly(
+    counting: type[_Counting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No ERROR in the log, and no second try for each chunk of its batch."""
+    asked: list[int] = []
+
+    def observe(self: _Counting, chunks: Sequence[int]) -> list[int]:
+        asked.append(len(chunks))
+        stop_if_nobody_waits()
+        return list(chunks)
+
+    monkeypatch.setattr(counting, "observe", observe)
+    host = AnalyzerHost("counting")
+    with wanted_while(lambda: False):
+        answers = host.observe_each([1, 2, 3])
+    assert [answer.code for answer in answers if isinstance(answer, Fault)] == ["stopped"] * 3
+    assert asked == [3]
+    assert all(isinstance(answer, Observed) for answer in host.observe_each([1, 2]))
 
 
 def test_what_an_analyzer_says_of_its_failure_is_kept(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from analyzers.stop import nobody_waits
 from deployments.turns import Turns
 
 pytestmark = pytest.mark.asyncio
@@ -74,6 +76,44 @@ async def test_a_cancelled_call_is_never_computed() -> None:
     assert await second == 20
     await busy
     assert desk.groups == [[2]]
+
+
+async def test_a_long_computation_ends_once_nobody_waits_for_it() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        while not nobody_waits():
+            time.sleep(0.001)
+        ended.set()
+
+    desk = Desk()
+    asked = asyncio.create_task(desk.turns.take(5, work))
+    await asyncio.to_thread(begun.wait, 10.0)
+    asked.cancel()
+    assert await asyncio.to_thread(ended.wait, 10.0)
+    assert not nobody_waits()  # outside such a computation nobody says so
+
+
+async def test_a_batch_goes_on_while_anybody_waits_for_a_part_of_it() -> None:
+    wanted: list[bool] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def observe(chunks: Sequence[Any]) -> list[Any]:
+        begun.set()
+        assert go_on.wait(10.0)
+        wanted.append(not nobody_waits())
+        return list(chunks)
+
+    turns: Turns[Any] = Turns("batch", observe)
+    turns.chunks_at_once = 2
+    one, other = (asyncio.create_task(turns.observe(5, chunk)) for chunk in (1, 2))
+    await asyncio.to_thread(begun.wait, 10.0)
+    one.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await other == 2
+    assert wanted == [True]
 
 
 async def test_a_call_that_is_cancelled_while_it_runs_harms_no_other() -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from analyzers.stop import nobody_waits
+
 Ending = Literal["end", "length", "time"]
 """Why a text ended: the model ended it, or the bound on tokens or on time did."""
 
@@ -44,12 +46,13 @@ class Bounds:
     Attributes:
         max_new_tokens: Per text.
         until_s: ``time.monotonic()`` at which every text ends after its current token.
-        stopped: Asked before each token; True ends every text, as the time does.
+        stopped: Asked before each token; True ends every text, as the time does. Without an own one: whether anybody
+            still waits for the texts.
     """
 
     max_new_tokens: int
     until_s: float
-    stopped: Callable[[], bool] = lambda: False
+    stopped: Callable[[], bool] = nobody_waits
 
     @property
     def over(self) -> bool:

@@ -19,6 +19,7 @@ from analyzers.base import AnalysisFailed, Unavailable
 from analyzers.inference.offline import go_offline
 from analyzers.inference.oom import REMEDY, is_out_of_memory
 from analyzers.signal.transcript import RawWord, Window
+from analyzers.stop import stop_if_nobody_waits
 from media.types import Float32Array
 
 ComputeType = Literal["auto", "float16", "int8", "int8_float16", "float32"]
@@ -182,6 +183,7 @@ def _first_line(error: Exception) -> str:
 def _windows(segments: Iterable[Any]) -> Iterable[Window]:
     """Those segments that hold words, as plain values."""
     for segment in segments:
+        stop_if_nobody_waits()
         words = tuple(
             RawWord(str(w.word), float(w.start), float(w.end), float(w.probability)) for w in segment.words or ()
         )
