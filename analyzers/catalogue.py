@@ -17,6 +17,7 @@ from analyzers.color_analysis import ColorAnalysis
 from analyzers.composition_analysis import CompositionAnalysis
 from analyzers.content_quality import ContentQuality
 from analyzers.cut_analysis import CutAnalysis
+from analyzers.eye_tracking import EyeTracking
 from analyzers.object_detection import ObjectDetection
 from analyzers.product_detection import ProductDetection
 from analyzers.qwen2_vl_temporal import Qwen2VlTemporal
@@ -40,6 +41,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     ObjectDetection,
     BodyPose,
     ClipEncoder,
+    EyeTracking,
     SceneSegmentation,
     VisualEffects,
     CameraAnalysis,

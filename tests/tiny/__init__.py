@@ -13,6 +13,7 @@ from pathlib import Path
 MAKERS: dict[str, str] = {
     "clip-b32": "tests.tiny.clip:make",
     "clip-l14": "tests.tiny.clip:make",
+    "face-landmarker": "tests.tiny.face_landmarker:make",
     "easyocr-latin": "tests.tiny.easyocr:make_latin",
     "easyocr-english": "tests.tiny.easyocr:make_english",
     "easyocr-korean": "tests.tiny.easyocr:make_korean",
