@@ -167,7 +167,7 @@ class CutAnalysis(Analyzer[CutAnalysisConfig, FrameChunk, FrameChanges, CutAnaly
     """Finds cuts, fades, dissolves and the shots between them."""
 
     name = "cut_analysis"
-    version = "1"
+    version = "2"
     title = "Cuts, fades, dissolves and shots"
     Config = CutAnalysisConfig
     Result = CutAnalysisResult

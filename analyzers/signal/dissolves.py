@@ -128,7 +128,8 @@ def _pooled(thumbs: Float32Array) -> Float32Array:
     if not rows or not columns:
         return thumbs
     part = thumbs[:, : rows * POOL_PX, : columns * POOL_PX]
-    return np.asarray(part.reshape(n, rows, POOL_PX, columns, POOL_PX, channels).mean(axis=(2, 4)), np.float32)
+    lines = part.reshape(n, rows, POOL_PX, columns * POOL_PX * channels).sum(axis=2)
+    return np.asarray(lines.reshape(n, rows, columns, POOL_PX, channels).sum(axis=3) / POOL_PX**2, np.float32)
 
 
 def _candidates(
@@ -241,13 +242,18 @@ def _reach(closed: Int64Array, frame: int, by: int) -> int:
 def _ramp(alpha: Float64Array) -> tuple[int, int, float]:
     """Last frame at 0, first frame at 1 and root mean square error of the ramp that fits best."""
     n = len(alpha)
+    if n <= MIN_PAIRS:
+        return 0, n - 1, np.inf
     t = np.arange(n, dtype=np.float64)
-    best = (0, n - 1, np.inf)
-    for start in range(n - MIN_PAIRS):
-        ends = np.arange(start + MIN_PAIRS, n)
-        ramps = np.clip((t - start) / (ends - start)[:, None], 0.0, 1.0)
-        errors = np.sqrt(np.mean(np.square(ramps - alpha), axis=1))
-        k = int(errors.argmin())
-        if errors[k] < best[2]:
-            best = (start, int(ends[k]), float(errors[k]))
-    return best
+    below, above, line, slope = (
+        np.concatenate([[0.0], np.cumsum(v)]) for v in (np.square(alpha), np.square(1.0 - alpha), alpha, t * alpha)
+    )
+    start, end = np.triu_indices(n, MIN_PAIRS)
+    length = (end - start).astype(np.float64)
+    # Between both, the sum of ((t - start) / length - alpha)^2, by its three parts.
+    squares = (length - 1.0) * (2.0 * length - 1.0) / (6.0 * length)
+    crossed = slope[end] - slope[start + 1] - start * (line[end] - line[start + 1])
+    between = squares - 2.0 * crossed / length + below[end] - below[start + 1]
+    errors = (below[start + 1] + between + above[n] - above[end]) / n
+    k = int(errors.argmin())
+    return int(start[k]), int(end[k]), float(np.sqrt(max(errors[k], 0.0)))

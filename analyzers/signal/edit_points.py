@@ -92,7 +92,7 @@ def edit_points(changes: FrameChanges, settings: EditSettings) -> EditPoints:
     area = active_area(changes.thumbs)
     thumbs = area.of_thumbs(changes.thumbs)
     period_s = float(np.median(np.diff(changes.pts_s)))
-    cuts, _ = hard_cuts(changes, area, settings.cuts)
+    cuts = hard_cuts(changes, area, settings.cuts)
     level = contrast(thumbs)
     walls = [c.frame for c in cuts if not _is_onset(thumbs, level, c.frame)]
     faded = fades(thumbs, changes.pts_s, walls, settings.fades, period_s)

@@ -118,7 +118,7 @@ def fades(
 def _plain_frames(thumbs: Float32Array) -> list[int]:
     """Frames that end a fade: in each stretch of a steady plain colour the plainest, first and last of equals."""
     level = contrast(thumbs)
-    means = thumbs.mean(axis=(1, 2))
+    means = np.einsum("nhwc->nc", thumbs) / (thumbs.shape[1] * thumbs.shape[2])
     n = len(thumbs)
     out: set[int] = set()
     start = 0

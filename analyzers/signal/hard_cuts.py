@@ -33,8 +33,8 @@ class HardCut:
     score: float
 
 
-def hard_cuts(changes: FrameChanges, area: Area, settings: CutSettings) -> tuple[list[HardCut], Float64Array]:
-    """All hard cuts, sorted by frame, and the score of every frame."""
+def hard_cuts(changes: FrameChanges, area: Area, settings: CutSettings) -> list[HardCut]:
+    """All hard cuts, sorted by frame."""
     scores = change_scores(changes, area, settings)
     thumbs = area.of_thumbs(changes.thumbs)
     found = [
@@ -47,7 +47,7 @@ def hard_cuts(changes: FrameChanges, area: Area, settings: CutSettings) -> tuple
             found.append(cut)
     last = len(changes) - MIN_SHOT_FRAMES
     found = [cut for cut in found if MIN_SHOT_FRAMES <= cut.frame <= last]
-    return sorted(found, key=lambda cut: cut.frame), scores
+    return sorted(found, key=lambda cut: cut.frame)
 
 
 def _is_flash(thumbs: Float32Array, pts_s: Float64Array, frame: int, flash_s: float) -> bool:
@@ -120,18 +120,19 @@ def _short_transitions(thumbs: Float32Array, settings: CutSettings) -> list[Hard
     for length in SHORT_FRAMES:
         if len(thumbs) <= length + 1:
             break
-        jump = np.zeros_like(pairs)
-        jump[1 : len(thumbs) - length + 1] = _pooled(np.abs(thumbs[length:] - thumbs[:-length]))
-        level = dilated(around(pairs, length, NEAR, FAR))
-        share = (jump > np.maximum(settings.contrast * level, settings.floor)).mean(axis=(1, 2))
+        jump = _pooled(np.abs(thumbs[length:] - thumbs[:-length]))
+        size = jump.mean(axis=(1, 2))
+        wide = (jump > settings.floor).mean(axis=(1, 2)) >= SHORT_SHARE
+        # Entry k of ``jump`` is the change that begins at pair k + 1.
+        at = np.flatnonzero(wide & (size >= SHORT_CONTRAST * length))
+        level = dilated(around(pairs, at + 1, length, NEAR, FAR))
+        share = (jump[at] > np.maximum(settings.contrast * level, settings.floor)).mean(axis=(1, 2))
         usual = np.maximum(level.mean(axis=(1, 2)), 1.0) * length
-        share[usual * SHORT_CONTRAST > jump.mean(axis=(1, 2))] = 0.0
-        for i in np.flatnonzero(share >= SHORT_SHARE):
-            if i < 1 or i + length > len(thumbs):
-                continue
+        sudden = (share >= SHORT_SHARE) & (usual * SHORT_CONTRAST <= size[at])
+        for i, width in zip(at[sudden] + 1, share[sudden], strict=True):
             frame = _short_frame(thumbs[i - 1 : i + length])
             if frame is not None and all(abs(i + frame - other.frame) > NEAR for other in found):
-                found.append(HardCut(int(i) + frame, float(share[i])))
+                found.append(HardCut(int(i) + frame, float(width)))
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.signal.frame_change import DRAWN_LEVELS, THUMB_PX, FrameChanges
-from media.types import Float32Array, Float64Array
+from media.types import Float32Array, Float64Array, Int64Array
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -108,11 +108,15 @@ def _scaled(part: slice, blocks: int) -> slice:
 def change_scores(changes: FrameChanges, area: Area, settings: CutSettings) -> Float64Array:
     """float64 (N,) in [0, 1]: how wide and sudden the change to each frame is, with and without motion compensation.
 
-    Both are averaged: after compensation strong motion disappears, but so does a re-framing of the same scene.
+    Both are averaged: after compensation strong motion disappears, but so does a re-framing of the same scene. Frames
+    that cannot reach the threshold, because too few blocks change at all, have 0.
     """
     gap = gap_factors(changes.pts_s)
     still, moved = area.of_blocks(changes.still), area.of_blocks(changes.moved)
-    scores = _mean_share(still, moved, gap, settings)
+    most = np.mean([(blocks > settings.floor).mean(axis=(1, 2)) for blocks in (still, moved)], axis=0)
+    at = np.flatnonzero(most >= settings.threshold)
+    scores = np.zeros(len(still))
+    scores[at] = _mean_share(still, moved, at, gap, settings)
     spread = changes.thumbs[..., 0].std(axis=(1, 2))
     drawn = np.minimum(spread, np.concatenate([spread[:1], spread[:-1]])) > DRAWN_LEVELS
     same = (changes.likeness > UNCHANGED) & (drawn | (changes.moved_change < UNCHANGED_LEVELS))
@@ -144,8 +148,10 @@ def _is_same_but_for_detail(pair: Float32Array) -> bool:
     return bool(drawn[0] and np.all(shared[drawn] >= COARSE_LIKENESS * (spread[0] * spread[1])[drawn]))
 
 
-def _mean_share(still: Float32Array, moved: Float32Array, gap: Float64Array, settings: CutSettings) -> Float64Array:
-    shares = [_share(blocks, gap, settings.floor, settings.contrast) for blocks in (still, moved)]
+def _mean_share(
+    still: Float32Array, moved: Float32Array, at: Int64Array, gap: Float64Array, settings: CutSettings
+) -> Float64Array:
+    shares = [_share(blocks, at, gap, settings.floor, settings.contrast) for blocks in (still, moved)]
     return np.asarray(np.mean(shares, axis=0), np.float64)
 
 
@@ -170,7 +176,7 @@ def _without_repeats(
         return 1.0
     # Entry 0 of a series is no change, so the first one kept is doubled.
     kept = np.concatenate([kept[:1], kept])
-    return float(_mean_share(still[kept], moved[kept], gap[kept], settings)[place + 1])
+    return float(_mean_share(still[kept], moved[kept], np.array([place + 1]), gap[kept], settings)[0])
 
 
 def _is_rhythm(before: npt.NDArray[np.int64], after: npt.NDArray[np.int64], held: int) -> bool:
@@ -187,11 +193,11 @@ def gap_factors(pts_s: Float64Array) -> Float64Array:
     return np.asarray(np.clip(np.concatenate([[1.0], gaps / max(usual, 1e-6)]), 1.0, MAX_GAP_FACTOR), np.float64)
 
 
-def _share(blocks: Float32Array, gap: Float64Array, floor: float, contrast: float) -> Float64Array:
-    level = around(blocks, 1, NEAR, FAR)
-    level = np.maximum(dilated(level), around(blocks.mean(axis=(1, 2)), 1, NEAR, FAR)[:, None, None])
-    level *= gap[:, None, None].astype(np.float32)
-    return _spread(blocks > np.maximum(contrast * level, floor))
+def _share(blocks: Float32Array, at: Int64Array, gap: Float64Array, floor: float, contrast: float) -> Float64Array:
+    level = around(blocks, at, 1, NEAR, FAR)
+    level = np.maximum(dilated(level), around(blocks.mean(axis=(1, 2)), at, 1, NEAR, FAR)[:, None, None])
+    level *= gap[at, None, None].astype(np.float32)
+    return _spread(blocks[at] > np.maximum(contrast * level, floor))
 
 
 def _spread(changed: BoolArray) -> Float64Array:
@@ -208,35 +214,39 @@ def _extent(touched: BoolArray) -> Float64Array:
     return np.asarray(np.where(touched.any(axis=1), last - first, 0) / size, dtype=np.float64)
 
 
-def around(values: Float32Array, length: int, near: int, far: int) -> Float32Array:
-    """What is usual around each change of ``length`` pairs: the largest of ``near`` pairs on both sides, and on either
+def around(values: Float32Array, at: Int64Array, length: int, near: int, far: int) -> Float32Array:
+    """What is usual around changes of ``length`` pairs: the largest of ``near`` pairs on both sides, and on either
     side the second largest of ``far``.
 
     Args:
         values: float32 (N, ...), one change per pair; entry i is from frame i - 1 to i, entry 0 is none.
+        at: int64 (K,), the changes asked for.
         length: The change at i covers entries ``[i, i + length)``.
         near: Pairs on each side.
         far: Pairs on each side, > near.
 
     Returns:
-        float32 (N, ...).
+        float32 (K, ...).
     """
-    before = [_shifted(values, k) for k in range(1, far + 1)]
-    after = [_shifted(values, -(length - 1) - k) for k in range(1, far + 1)]
-    level = np.maximum.reduce([*before[:near], *after[:near]])
-    for side in (before, after):
-        level = np.maximum(level, np.partition(np.stack(side), far - 2, axis=0)[far - 2])
-    return np.asarray(level, np.float32)
+    level = np.zeros((len(at), *values.shape[1:]), np.float32)
+    for first, step in ((at - 1, -1), (at + length, 1)):
+        largest = second = np.zeros_like(level)
+        for k in range(far):
+            value = _entries(values, first + step * k)
+            second = np.maximum(second, np.minimum(largest, value))
+            largest = np.maximum(largest, value)
+            if k == near - 1:
+                level = np.maximum(level, largest)
+        level = np.maximum(level, second)
+    return level
 
 
-def _shifted(values: Float32Array, by: int) -> Float32Array:
-    """Entry i holds ``values[i - by]``; 0 where there is none. Entry 0 of ``values`` is no change and counts as 0."""
-    out = np.zeros_like(values)
-    if by > 0:
-        out[by + 1 :] = values[1:-by]
-    else:
-        out[:by] = values[-by:]
-    return out
+def _entries(values: Float32Array, at: Int64Array) -> Float32Array:
+    """``values[at]``, 0 where there is none. Entry 0 of ``values`` is no change and counts as 0."""
+    known = (at >= 1) & (at < len(values))
+    found = values[np.where(known, at, 0)]
+    found[~known] = 0.0
+    return found
 
 
 def dilated(level: Float32Array) -> Float32Array:
