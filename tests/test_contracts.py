@@ -303,11 +303,40 @@ def talk_and_clicks() -> np.ndarray[Any, Any]:
 def chunks_for(
     analyzer: AnyAnalyzer, frames: np.ndarray[Any, Any], samples: np.ndarray[Any, Any], chunk_s: float = CHUNK_S
 ) -> list[FrameChunk] | list[AudioChunk]:
-    """What the decoder would deliver for the analyzer's needs."""
+    """What the decoder would deliver for the analyzer's needs, with the observations that it reads."""
     needs = analyzer.needs()
-    if needs.frames:
-        return [c for c in frame_chunks(frames, FPS, needs.frames, chunk_s) if sum(len(b) for b in c.batches)]
-    return [AudioChunk(tuple(sound(samples, n.rate_hz, n.channels) for n in needs.audio))] if needs.audio else []
+    if needs.audio:
+        clips = tuple(sound(samples, n.rate_hz, n.channels) for n in needs.audio)
+        return [AudioChunk(clips, {k: v[0] for k, v in upstream_of(analyzer, frames, samples, chunk_s).items() if v})]
+    if not needs.frames:
+        return []
+    chunks = [c for c in frame_chunks(frames, FPS, needs.frames, chunk_s) if sum(len(b) for b in c.batches)]
+    read = upstream_of(analyzer, frames, samples, chunk_s)
+    return [dataclasses.replace(c, upstream={k: v[c.index] for k, v in read.items() if c.index in v}) for c in chunks]
+
+
+def upstream_of(
+    analyzer: AnyAnalyzer, frames: np.ndarray[Any, Any], samples: np.ndarray[Any, Any], chunk_s: float
+) -> dict[str, dict[int, Any]]:
+    """By name and chunk, what those observe that the analyzer reads; nothing of one that cannot run here."""
+    read: dict[str, dict[int, Any]] = {}
+    for name in type(analyzer).upstream:
+        if (other := loaded(analyzer_class(name))) is not None:
+            chunks = chunks_for(other, frames, samples, chunk_s)
+            seen = zip(chunks, other.observe(chunks), strict=True)
+            read[name] = {getattr(chunk, "index", 0): observation for chunk, observation in seen}
+    return read
+
+
+@cache
+def loaded(cls: type[AnyAnalyzer]) -> AnyAnalyzer | None:
+    """The analyzer, ready; None where its weights are missing."""
+    analyzer = cls(cls.Config())
+    try:
+        analyzer.load()
+    except Unavailable:
+        return None
+    return analyzer
 
 
 def sound(samples: np.ndarray[Any, Any], rate_hz: int, channels: int) -> AudioClip:
