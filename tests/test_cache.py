@@ -10,50 +10,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.cache import CacheSettings, CacheState, SectionCache, _packed
-from schema.document import Provenance, Section, TimelineItem, VideoFacts
-from schema.stored import StoredSection
+from jobs.cache import CacheSettings, CacheState, SectionCache
+from tests.made_sections import cache_of, database_of, size_of, stored
 
 ROOT = Path(__file__).resolve().parents[1]
-WHEN = datetime(2026, 3, 1, 12, 30, tzinfo=timezone.utc)
-
-
-def stored(seed: int, length: int = 50) -> StoredSection:
-    """A section whose size grows with ``length``: its text is random, so that compression gains little."""
-    text = "".join(random.Random(seed).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=length))
-    return StoredSection(
-        section=Section(
-            analyzer="color_analysis",
-            status="ok",
-            headline=text,
-            result={"seed": seed, "ü": [0.1, 1e-9]},
-            provenance=Provenance(analyzer_version="1"),
-        ),
-        timeline=(TimelineItem(start_time=0.0, end_time=1.0, channel="seen", analyzer="color_analysis", label=text),),
-        video=VideoFacts(container="mp4", duration_s=2.0, width=96, height=64, frames_decoded=50),
-        computed_at=WHEN,
-    )
-
-
-def size_of(section: StoredSection) -> int:
-    return len(_packed(section)[0])
-
-
-def cache_of(path: Path, bytes: int | None = None, kept_share: float = 0.5) -> SectionCache:
-    if bytes is None:
-        return SectionCache(path, CacheSettings(kept_share=kept_share))
-    return SectionCache(path, CacheSettings(megabytes=bytes / 1_000_000, kept_share=kept_share))
-
-
-def database_of(path: Path) -> Path:
-    return path / "cache" / "sections.sqlite"
 
 
 def present(cache: SectionCache, path: Path) -> set[str]:
@@ -221,7 +187,7 @@ def test_a_writer_that_does_not_come_to_an_end_is_not_waited_for(
 WRITER = """
 import sys
 from pathlib import Path
-from tests.test_cache import cache_of, size_of, stored
+from tests.made_sections import cache_of, stored
 path, me, budget = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 cache = cache_of(path, budget)
 for turn in range(25):
@@ -255,6 +221,39 @@ def test_processes_write_at_once_and_nobody_reads_anything_half(tmp_path: Path) 
     state = cache_of(tmp_path, budget).state()
     assert 0 < state.bytes <= budget
     assert state.sections >= 11
+
+
+ENDLESS_WRITER = """
+import itertools, sys
+from pathlib import Path
+from tests.made_sections import cache_of, stored
+cache = cache_of(Path(sys.argv[1]), 40_000)
+sections = [stored(i, 2000) for i in range(30)]
+for turn in itertools.count():
+    cache.put({f"k{(turn + step) % 30}": sections[(turn + step) % 30] for step in range(5)})
+    print("written", flush=True)
+"""
+
+
+def test_a_writer_that_is_killed_leaves_a_sound_file(tmp_path: Path) -> None:
+    delays = random.Random(0)
+    for _ in range(4):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", ENDLESS_WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "written\n"
+        time.sleep(delays.uniform(0.01, 0.08))
+        writer.kill()
+        writer.communicate()
+    cache = cache_of(tmp_path, 40_000)
+    found = cache.get([f"k{i}" for i in range(30)])
+    assert found
+    assert all(section == stored(int(key[1:]), 2000) for key, section in found.items())
+    assert cache.state().bytes <= 40_000
+    database = sqlite3.connect(database_of(tmp_path))
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    database.close()
 
 
 KEYS = st.sampled_from("abcdef")

@@ -26,7 +26,7 @@ from ops.cleanup import render
 from schema.errors import NotFound, StoreUnavailable
 from schema.jobs import JobState
 from tests.job_stores import AGING_S, Clock, new_job
-from tests.test_cache import stored
+from tests.made_sections import stored
 
 DAY_S = 86_400.0
 NOW = datetime.now(timezone.utc)
