@@ -22,7 +22,7 @@ from deployments.gpu import gpu_health
 from deployments.housekeeping import keep_tidy
 from deployments.ingress_accept import ANALYZE_BODIES, Acceptance, split_names
 from deployments.ingress_answers import analysis_response, analyzer_rows, analyzer_states
-from deployments.ingress_auth import AuthMiddleware, guard
+from deployments.ingress_auth import AuthMiddleware, guard, token_documentation
 from deployments.ingress_errors import ANALYZE_ERRORS, error_responses, install_error_handlers
 from deployments.ingress_events import EventStream, first_wanted
 from deployments.job_analysis import JobAnalysis
@@ -47,6 +47,7 @@ app = FastAPI(
     title="TikTok analyzer",
     version="0.1.0",
     description="One video in, one analysis document out. Every error has the shape of `ErrorBody`.",
+    **token_documentation(),
 )
 install_error_handlers(app)
 app.add_middleware(AuthMiddleware)

@@ -6,13 +6,16 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from fastapi import Depends
+from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
 from deployments.auth import Authenticator, role_of, start_problem, tokens_needed
+from deployments.ingress_errors import error_responses
 from deployments.settings import GraphArgs
 from deployments.tokens import TokenStore
-from schema.errors import AnalyzerSystemError, InternalError, Unauthorized
+from schema.errors import AnalyzerSystemError, Forbidden, InternalError, Unauthorized
 
 logger = logging.getLogger("tiktok_analyzer.auth")
 
@@ -74,6 +77,12 @@ def guard(settings: GraphArgs, host: str | None = None) -> None:
     if problem := start_problem(settings.auth, host, store):
         raise RuntimeError(f"the ingress does not start: {problem}")
     _of_this_process[:] = [Authenticator(store, tokens_needed(settings.auth, host))]
+
+
+def token_documentation() -> dict[str, Any]:
+    """What OpenAPI says of tokens, as arguments of ``FastAPI``. Decides nothing: the middleware does."""
+    scheme = HTTPBearer(auto_error=False, description="An API token. Not needed on a server that binds loopback.")
+    return {"dependencies": [Depends(scheme)], "responses": error_responses(Unauthorized, Forbidden)}
 
 
 def bound_host() -> str:

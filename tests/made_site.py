@@ -21,6 +21,9 @@ from media.fetch.network import GuardedYoutubeDL
 
 Route = Callable[["Asked"], None]
 
+SILENCE_S = 60.0
+"""Seconds after which ``silence`` ends; no test waits for it."""
+
 
 class Asked(BaseHTTPRequestHandler):
     """One request; routes answer through ``reply`` or write to ``wfile`` themselves."""
@@ -175,8 +178,8 @@ def dribbled_head(asked: Asked) -> None:
 
 
 def silence(asked: Asked) -> None:
-    """No answer at all."""
-    asked.site.stop.wait(20.0)
+    """No answer for a long time."""
+    asked.site.stop.wait(SILENCE_S)
 
 
 def hang_up(asked: Asked) -> None:

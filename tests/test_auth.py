@@ -181,6 +181,18 @@ def test_every_route_has_a_role_and_every_role_a_route() -> None:
     assert found == set(ROUTE_ROLES)
 
 
+def test_the_documentation_says_that_a_token_is_sent_and_what_refuses_it() -> None:
+    from deployments.ingress import app
+
+    said = app.openapi()
+    assert said["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    for path, methods in said["paths"].items():
+        for method, operation in methods.items():
+            assert operation["security"] == [{"HTTPBearer": []}], (method, path)
+            assert "unauthorized" in operation["responses"]["401"]["description"], (method, path)
+            assert "403" in operation["responses"], (method, path)
+
+
 def test_only_the_probes_are_open() -> None:
     assert {route for route, role in ROUTE_ROLES.items() if role == OPEN} == {
         ("GET", "/health/live"),
