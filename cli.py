@@ -16,6 +16,7 @@ from rich.console import Console
 from ops.cleanup import add_cleanup
 from ops.client import Client, ServiceError
 from ops.models_command import add_models_command
+from ops.profile_command import add_profile_command
 from ops.render import ProgressLines, console, print_document, progress_lines
 from ops.tokens import TOKEN_VARIABLE, add_tokens
 from ops.urls import analyze_url, is_url
@@ -53,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="start Ray and the application in the foreground")
-    serve.add_argument("--profile", choices=("cpu", "gpu"), default="cpu", help="which Serve yaml (default: cpu)")
+    profiles = ("cpu", "gpu", "gpu24", "gpu16")
+    serve.add_argument("--profile", choices=profiles, default="cpu", help="which Serve yaml (default: cpu)")
     serve.add_argument("--port", type=int, default=None, help="HTTP port in place of the yaml's 8003")
     serve.add_argument(
         "--host", default=None, help="address to bind in place of the yaml's; all but loopback need tokens"
@@ -83,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     add_models_command(commands)
+    add_profile_command(commands)
 
     sample = commands.add_parser("sample", help="make the sample video, with its truth beside it")
     sample.add_argument("path", type=Path)
@@ -91,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace, out: Console) -> int:
+    from ops.budget_report import gpu_warnings
     from ops.profiles import PROFILE_FILES, load_profile
     from ops.server import StartFailed, local_service
     from ops.strict_config import InvalidConfig
@@ -99,6 +103,8 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    for problem in gpu_warnings(config):
+        out.print(problem, style="yellow", markup=False, highlight=False)
     out.print(f"starting Ray and the {arguments.profile} profile ...")
     try:
         with local_service(config) as service:

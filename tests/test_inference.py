@@ -62,9 +62,11 @@ def test_a_gpu_is_capped_to_the_share_and_computes_in_float16(monkeypatch: pytes
     capped: list[tuple[float, int]] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: type("Card", (), {"total_memory": 10**10}))
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share, card: capped.append((share, card)))
     assert open_device(Runtime(gpu_share=0.15)) == Device("cuda:0", torch.float16)
-    assert capped == [(0.15, 0)]
+    # 0.5 GB of the 10 are the CUDA context's.
+    assert capped == [(pytest.approx(0.10), 0)]
 
 
 def test_the_switches_win_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

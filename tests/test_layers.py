@@ -16,11 +16,14 @@ EVERYTHING = ("analyzers", "cli", "deployments", "graph", "jobs", "media", "ops"
 MEDIA_VALUES = ("media.needs", "media.types")
 """The part of media that is values only: no decoding, nothing heavy."""
 
+WEIGHTS_VALUES = ("weights.budget", "weights.manifest", "weights.memory", "weights.pin", "weights.store")
+"""The part of weights that is tables and looking at files: no network."""
+
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "schema": ("schema",),
     "media": ("media", "schema"),
     # Finding weights is light; fetching them is for ops and the command line.
-    "analyzers": ("analyzers", "schema", "weights.manifest", "weights.pin", "weights.store", *MEDIA_VALUES),
+    "analyzers": ("analyzers", "schema", *WEIGHTS_VALUES, *MEDIA_VALUES),
     "weights": ("weights", "analyzers.base", "analyzers.runtime", "schema"),
     # Pure: from sections to a document.
     "reducer": ("reducer", "analyzers", "schema", *MEDIA_VALUES),

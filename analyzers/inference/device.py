@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from analyzers.base import Unavailable
 from analyzers.inference.offline import go_offline
 from analyzers.runtime import Runtime
+from weights.budget import torch_fraction
+from weights.memory import CONTEXT_BYTES
 
 if TYPE_CHECKING:
     import torch
@@ -38,11 +40,15 @@ class Device:
 def open_device(runtime: Runtime) -> Device:
     """The replica's device, capped to its share of the card. Imports torch: call it after ``weights.store.resolve``.
 
+    torch caps what its allocator hands out and does not count the CUDA context, so that is taken off the share first.
+    Libraries with allocators of their own (ctranslate2) are not capped; their need is in ``weights.memory``.
+
     float16 on a GPU, float32 on a CPU. bfloat16 is never chosen: models of this project are trained in float16 or run
     in it without loss, and cards below capability 8 only emulate bfloat16.
 
     Raises:
-        Unavailable: ``no_gpu``: a share of a GPU was booked and torch sees none.
+        Unavailable: ``no_gpu``: a share of a GPU was booked and torch sees none; ``gpu_share_too_small``: it does not
+            even hold the CUDA context.
     """
     go_offline()
     import torch
@@ -55,5 +61,13 @@ def open_device(runtime: Runtime) -> Device:
             f"{runtime.gpu_share:g} of a GPU is booked and CUDA finds none",
             "tiktok-analyzer doctor, or tiktok-analyzer serve --profile cpu",
         )
-    torch.cuda.set_per_process_memory_fraction(runtime.gpu_share, 0)
+    card_bytes = torch.cuda.get_device_properties(0).total_memory
+    fraction = torch_fraction(runtime.gpu_share, card_bytes, CONTEXT_BYTES)
+    if fraction == 0.0:
+        raise Unavailable(
+            "gpu_share_too_small",
+            f"{runtime.gpu_share:g} of {card_bytes / 1e9:.1f} GB is less than a process takes before its model",
+            "Give the deployment a larger num_gpus; `tiktok-analyzer profile gpu --budget` shows what it needs.",
+        )
+    torch.cuda.set_per_process_memory_fraction(fraction, 0)
     return Device(runtime.device, torch.float16)

@@ -1,0 +1,254 @@
+"""Shares of a GPU against what models need: shipped profiles fit their cards, a shortfall says what to change."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from analyzers.base import Unavailable
+from analyzers.inference.device import open_device
+from analyzers.runtime import LicencePolicy, Runtime
+from cli import main
+from ops.budget_report import bookings, shortfall_text, shortfalls
+from ops.profiles import CARD_MIB, PROFILE_FILES, Profile, load_profile, with_changes
+from ops.strict_config import check_config
+from weights.budget import Booking, booked_share, check_shares, torch_fraction
+from weights.manifest import PINS
+from weights.memory import CONTEXT_BYTES, MB, MEMORY, need_of, weight_bytes
+
+GB = 1000 * MB
+CARDS = list(CARD_MIB.items())
+
+SIZE_TOLERANCE = 0.01
+"""A file holds a header and some buffers beside the weights."""
+
+
+# -------------------------------------------------------------------------------------------- the shipped profiles
+
+
+@pytest.mark.parametrize(("profile", "card_mib"), CARDS)
+@pytest.mark.parametrize("policy", ["any", "permissive"])
+def test_every_share_covers_its_need_on_the_smallest_card(
+    profile: Profile, card_mib: int, policy: LicencePolicy
+) -> None:
+    config = load_profile(PROFILE_FILES[profile])
+    lines = check_shares(bookings(config, policy), card_mib * 1024 * 1024)
+    assert lines
+    assert [(line.booking.analyzer, line.advice) for line in lines if line.verdict in ("tight", "too_small")] == []
+
+
+@pytest.mark.parametrize("profile", CARD_MIB)
+def test_the_shares_of_a_profile_are_no_more_than_one_gpu(profile: Profile) -> None:
+    config = load_profile(PROFILE_FILES[profile])
+    assert 0.5 < booked_share(bookings(config)) <= 1.0 + 1e-9
+    blocks = config["applications"][0]["deployments"]
+    booked = sum((b.get("ray_actor_options") or {}).get("num_gpus", 0) * b.get("num_replicas", 1) for b in blocks)
+    assert booked <= 1.0 + 1e-9
+
+
+@pytest.mark.parametrize("profile", PROFILE_FILES)
+def test_every_profile_passes_the_strict_check(profile: Profile) -> None:
+    assert check_config(load_profile(PROFILE_FILES[profile]), environment={}) == []
+
+
+def test_the_cpu_profile_books_no_gpu() -> None:
+    assert booked_share(bookings(load_profile(PROFILE_FILES["cpu"]))) == 0.0
+
+
+def test_a_profile_for_a_large_card_is_found_out_on_a_small_one() -> None:
+    short = shortfalls(load_profile(PROFILE_FILES["gpu"]), CARD_MIB["gpu16"])
+    assert {"video_llava", "speech_transcription"} <= {line.booking.analyzer for line in short}
+
+
+# ------------------------------------------------------------------------------------------------------ the table
+
+
+@pytest.mark.parametrize(
+    ("pin", "stored_bytes"),
+    [
+        ("llava-next-video-7b", 2),
+        ("blip2-opt-2.7b", 4),
+        ("rtdetr-v2-r50", 4),
+        ("segformer-b0", 4),
+        ("clip-l14", 4),
+        ("clip-b32", 4),
+        ("whisper-large-v3", 2),
+        ("wav2vec2-emotion", 4),
+        ("ast-audioset", 4),
+        ("age-vit", 4),
+        ("upernet-convnext-tiny", 4),
+    ],
+)
+def test_the_counted_weights_agree_with_the_published_files(pin: str, stored_bytes: int) -> None:
+    (found,) = [p for p in PINS if p.name == pin]
+    assert found.size_bytes is not None
+    assert MEMORY[pin].parameters * stored_bytes == pytest.approx(found.size_bytes, rel=SIZE_TOLERANCE)
+
+
+def test_the_table_has_no_row_for_a_pin_that_does_not_exist() -> None:
+    assert set(MEMORY) <= {p.name for p in PINS}
+
+
+def test_weights_shrink_with_quantisation_and_only_in_linear_layers() -> None:
+    memory = MEMORY["llava-next-video-7b"]
+    rest = 2 * (memory.parameters - memory.linear)
+    assert weight_bytes(memory, "none") == 2 * memory.parameters
+    assert weight_bytes(memory, "int8") == memory.linear + rest
+    assert weight_bytes(memory, "nf4") == pytest.approx(memory.linear * 4.127 / 8 + rest)
+    assert weight_bytes(MEMORY["clip-l14"], "nf4") == weight_bytes(MEMORY["clip-l14"], "none")
+
+
+def test_whispers_need_is_the_published_one() -> None:
+    for compute_type, windows, published_mb in (("auto", 1, 4525), ("float16", 8, 6090), ("int8_float16", 8, 4500)):
+        need = need_of(("whisper-large-v3",), {"compute_type": compute_type, "windows_per_batch": windows})
+        assert need is not None
+        assert need.total == pytest.approx(published_mb * MB, rel=0.001)
+
+
+# --------------------------------------------------------------------------------------------------- verdict, advice
+
+
+def booking(share: float, **config: Any) -> Booking:
+    return Booking("object_detection", ("yolov8x",), share, 1, {"frames_per_batch": 18, **config})
+
+
+def verdict(share: float, card: int = 10 * GB, **config: Any) -> tuple[str, str]:
+    (line,) = check_shares([booking(share, **config)], card)
+    return line.verdict, line.advice
+
+
+def test_the_border_between_fitting_and_tight() -> None:
+    need = need_of(("yolov8x",), {"frames_per_batch": 18})
+    assert need is not None
+    exact = need.total / (10 * GB)
+    assert verdict(exact)[0] == "fits"
+    assert verdict(exact - 1e-6)[0] == "tight"
+    least = need.least / (10 * GB)
+    assert verdict(least)[0] == "tight"
+    assert verdict(least - 1e-6)[0] == "too_small"
+
+
+def test_what_it_advises_fits() -> None:
+    state, advice = verdict(0.15)
+    assert state == "tight"
+    share, frames = advice.removeprefix("num_gpus: ").split(" or frames_per_batch: ")
+    assert verdict(float(share))[0] == "fits"
+    assert verdict(float(share) - 0.01)[0] == "tight"
+    assert verdict(0.15, frames_per_batch=int(frames))[0] == "fits"
+    assert verdict(0.15, frames_per_batch=int(frames) + 1)[0] == "tight"
+
+
+def test_a_card_that_is_too_small_for_the_model_says_so() -> None:
+    large = Booking("video_llava", ("llava-next-video-7b",), 1.0, 1, {"answers_per_batch": 1, "quantization": "none"})
+    (line,) = check_shares([large], 8 * GB)
+    assert (line.verdict, line.advice) == ("too_small", "choose a smaller model or a stronger quantization")
+
+
+def test_a_model_without_a_known_need_is_not_called_fitting() -> None:
+    (line,) = check_shares([Booking("x", ("yolov8x", "no-such-model"), 0.5, 1, {})], 10 * GB)
+    assert (line.verdict, line.need) == ("unknown", None)
+    assert "no-such-model" in line.advice
+
+
+def test_without_a_share_it_is_not_checked() -> None:
+    assert check_shares([booking(0.0)], 10 * GB) == []
+
+
+def test_the_text_for_people() -> None:
+    (line,) = check_shares([booking(0.15)], 10 * GB)
+    assert shortfall_text(line) == (
+        f"object_detection needs 2.7 GB and has 1.5 GB (num_gpus 0.15): its batches will be halved. Set {line.advice}."
+    )
+
+
+# ------------------------------------------------------------------------------------------------ the cap in a replica
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A card of 10 GB that takes a cap, in place of the one that is not here."""
+    capped: list[float] = []
+    properties = type("Properties", (), {"total_memory": 10 * GB})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda fraction, _: capped.append(fraction))
+    return capped
+
+
+def test_the_cap_leaves_room_for_the_context(card: list[float]) -> None:
+    open_device(Runtime(gpu_share=0.25))
+    assert card == [pytest.approx(0.25 - CONTEXT_BYTES / (10 * GB))]
+    assert card[0] * 10 * GB + CONTEXT_BYTES == pytest.approx(0.25 * 10 * GB)
+
+
+def test_a_share_smaller_than_the_context_is_unavailable(card: list[float]) -> None:
+    with pytest.raises(Unavailable) as caught:
+        open_device(Runtime(gpu_share=0.05))
+    assert caught.value.code == "gpu_share_too_small"
+    assert card == []
+
+
+def test_the_fraction_stays_in_its_bounds() -> None:
+    assert torch_fraction(1.0, 10 * GB, 0) == 1.0
+    assert torch_fraction(0.01, GB, CONTEXT_BYTES) == 0.0
+
+
+# ----------------------------------------------------------------------------------------------- changes to a profile
+
+
+BASE: dict[str, Any] = {
+    "applications": [
+        {
+            "deployments": [
+                {"name": "a", "ray_actor_options": {"num_cpus": 1, "num_gpus": 0.5}, "user_config": {"x": 1, "y": 2}},
+                {"name": "b", "user_config": {}},
+            ]
+        }
+    ]
+}
+
+
+def test_changes_go_over_the_base_and_leave_it_alone() -> None:
+    before = copy.deepcopy(BASE)
+    changes = {"base": "f", "deployments": {"a": {"num_gpus": 0, "user_config": {"y": 3}}, "b": {"num_gpus": 0.2}}}
+    first, second = with_changes(BASE, changes, "f.yaml")["applications"][0]["deployments"]
+    assert first == {"name": "a", "ray_actor_options": {"num_cpus": 1}, "user_config": {"x": 1, "y": 3}}
+    assert second == {"name": "b", "ray_actor_options": {"num_gpus": 0.2}, "user_config": {}}
+    assert before == BASE
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"deployments": {"c": {}}}, "f.yaml: the base has no deployment 'c'"),
+        ({"deployments": {"a": {"num_gpu": 1}}}, "f.yaml: a: unknown keys num_gpu"),
+        ({"deployment": {}}, "f.yaml: unknown keys deployment"),
+    ],
+)
+def test_changes_that_change_nothing_are_refused(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        with_changes(BASE, changes, "f.yaml")
+
+
+# ------------------------------------------------------------------------------------------------------- the command
+
+
+def test_a_written_profile_is_a_whole_serve_file(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "serve_config.gpu16.yaml"
+    assert main(["profile", "gpu16", "--out", str(out)]) == 0
+    assert yaml.safe_load(out.read_text()) == load_profile(PROFILE_FILES["gpu16"])
+    capsys.readouterr()
+    assert main(["profile", "gpu16"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out) == load_profile(PROFILE_FILES["gpu16"])
+
+
+def test_the_command_checks_a_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "gpu24", "--budget"]) == 0
+    assert "booked together" in capsys.readouterr().out
+    assert main(["profile", "gpu", "--budget", "--card-mib", "15360"]) == 1
+    assert "video_llava needs" in " ".join(capsys.readouterr().out.split())
+    assert main(["profile", "cpu", "--budget"]) == 0
