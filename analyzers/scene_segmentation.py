@@ -4,6 +4,9 @@ Method
     * shots come from ``cut_analysis``; shots are alike by colour and its layout (or, over a jump cut, by its
       likeness), and overlapping links make scenes, after Hanjalic, Lagendijk and Biemond 1999
       (``analyzers/signal/scene_links.py``, sources there);
+    * where other analyzers are run, too, sound that goes on, texts that stay and CLIP raise the likeness of some shots
+      above others' (``analyzers/signal/shot_evidence.py``); none of them is brought in for it, since reading texts
+      costs more than all the rest. The result names what counted;
     * key frame: of the frames sampled in a shot, outside its gradual transitions, the one with the best mean of
       sharpness (against the shot's sharpest) and likeness to the shot's mean picture;
     * key frame of a scene: that of the shot that is most like all others of the scene, weighed by their lengths;
@@ -17,7 +20,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +28,9 @@ from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
 from analyzers.cut_analysis import CutAnalysisResult, CutType
+from analyzers.results.scene_evidence import SOURCES, Evidence, read_evidence
 from analyzers.signal import scene_links
+from analyzers.signal.shot_evidence import over_usual
 from media.needs import FrameNeed, Needs, Rate
 from media.types import Float64Array, FrameBatch, FrameChunk, UInt8Array
 from schema.base import Model, Seconds, TimedSpan, UnitScore
@@ -53,6 +58,16 @@ class SceneConfig(AnalyzerConfig):
     """Most shots from one to a like one: 4 holds A B C D A together. Higher gives fewer, longer scenes."""
     link_s: Annotated[float, Field(ge=0.0, le=600.0)] = 20.0
     """Longest time between two linked shots. Higher gives fewer, longer scenes. Not yet tuned."""
+    clip_weight: Annotated[float, Field(ge=0.0, le=1.0)] = 0.3
+    """What CLIP's cosine of two shots, less the clip's mean, adds to their likeness. Two places differ by about 0.3, so
+    it decides between likenesses of colour 0.1 apart: those that colour itself leaves open. Not yet tuned. 0 leaves
+    CLIP out."""
+    text_weight: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    """The same for the share of texts in common, from 0 to 1: weaker, since captions change inside scenes. Not yet
+    tuned. 0 leaves texts out."""
+    sound_weight: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    """The same for the likeness of sound, from 0 to 1: weaker, since music and off-screen voices lie over whole clips.
+    Not yet tuned. 0 leaves sound out."""
     min_lit_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     """Share of the picture that must not be black for a frame to be compared. Higher leaves out title cards, too."""
     thumbnail_short_side_px: Annotated[int, Field(ge=16, le=360)] = 144
@@ -113,8 +128,22 @@ class Thumbnail(Model):
     jpeg_base64: Annotated[str, Field(max_length=140_000, pattern=r"^[A-Za-z0-9+/]+=*$")]
 
 
+class SceneMeasure(Model):
+    """A measure that shots were compared by."""
+
+    name: Literal["colour"] | Evidence
+    weight: Annotated[float, Field(ge=0.0, le=1.0)]
+    """1 for colour, which is always compared; of the others, what their distance from the clip's mean counts."""
+    counted: bool
+    reason: str | None
+    """Why it did not count."""
+
+
 class SceneResult(AnalyzerResult):
     """Scenes of the clip; they tile the shots."""
+
+    measures: tuple[SceneMeasure, ...]
+    """What shots were compared by, and what was not known."""
 
     scenes: tuple[Scene, ...]
     shots: tuple[SceneShot, ...]
@@ -166,11 +195,12 @@ class SceneSegmentation(Analyzer[SceneConfig, FrameChunk, SceneObservation, Scen
     """Groups shots to scenes and picks their key frames."""
 
     name = "scene_segmentation"
-    version = "1"
+    version = "2"
     title = "Scenes: shots that belong together, with key frames and thumbnails"
     Config = SceneConfig
     Result = SceneResult
     after = ("cut_analysis",)
+    uses = tuple(name for names in SOURCES.values() for name in names)
 
     def load(self) -> None:
         """Imports OpenCV."""
@@ -198,12 +228,14 @@ class SceneSegmentation(Analyzer[SceneConfig, FrameChunk, SceneObservation, Scen
         for i, shot in enumerate(shots[1:]):
             if shot.jump_likeness is not None:  # both sides of a jump cut show one scene: another measure of likeness
                 like[i, i + 1] = np.fmax(like[i, i + 1], shot.jump_likeness)
+        like, measures = self._with_evidence(like, [(s.start_s, s.end_s) for s in shots], context)
         settings = scene_links.LinkSettings(self.config.link_shots, self.config.link_s)
         borders = scene_links.coherence(like, [(s.start_s, s.end_s) for s in shots], settings)
         groups = scene_links.group(borders, self.config.link_similarity)
         scenes = tuple(_scene(i, members, shots, borders, like) for i, members in enumerate(groups))
         scene_of = {shot: i for i, members in enumerate(groups) for shot in members}
         return SceneResult(
+            measures=measures,
             scenes=scenes,
             shots=tuple(
                 SceneShot(
@@ -218,6 +250,25 @@ class SceneSegmentation(Analyzer[SceneConfig, FrameChunk, SceneObservation, Scen
             ),
             thumbnails=_thumbnails(scenes, shots, self.config.max_thumbnails),
         )
+
+    def _with_evidence(
+        self, like: Float64Array, shots: list[tuple[float, float]], context: Context
+    ) -> tuple[Float64Array, tuple[SceneMeasure, ...]]:
+        """The likeness by colour, raised and lowered by all else that is known."""
+        found, missing = read_evidence(shots, context)
+        missing |= {name: "no two shots have any" for name, likes in found.items() if not _compares(likes)}
+        weights: dict[Evidence, float] = {
+            "clip": self.config.clip_weight,
+            "text": self.config.text_weight,
+            "sound": self.config.sound_weight,
+        }
+        measures = [SceneMeasure(name="colour", weight=1.0, counted=True, reason=None)]
+        for name, weight in weights.items():
+            reason = missing.get(name) or (None if weight else "its weight is 0")
+            measures.append(SceneMeasure(name=name, weight=weight, counted=reason is None, reason=reason))
+            if reason is None:
+                like = like + weight * over_usual(found[name], self.config.link_shots)
+        return np.clip(like, 0.0, 1.0), tuple(measures)
 
     def timeline(self, result: SceneResult) -> list[TimelineItem]:
         """One item per scene."""
@@ -240,6 +291,11 @@ class SceneSegmentation(Analyzer[SceneConfig, FrameChunk, SceneObservation, Scen
             f"Scenes: {len(result.scenes)}, of {len(result.shots)} shots; the longest is scene "
             f"{longest.scene_id + 1} with {longest.duration_s:.1f} s."
         )
+
+
+def _compares(likeness: Float64Array) -> bool:
+    """Whether it knows of two different shots."""
+    return bool(np.isfinite(likeness[np.triu_indices(len(likeness), 1)]).any())
 
 
 def _observe(batch: FrameBatch, config: SceneConfig) -> SceneObservation:
