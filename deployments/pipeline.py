@@ -215,6 +215,8 @@ class AnalysisRun:
 
     async def _remember(self, document: AnalysisDocument) -> None:
         """Stores the sections of analyzers whose settings were not changed in the middle of the work."""
+        if document.performance.sections_from_cache == len(document.sections):
+            return
         hurry = self._work.remaining_s is not None
         limit_s = min(HURRY_S, self._settings.describe_timeout_s) if hurry else self._settings.describe_timeout_s
         now = await describe_all(self._handles, self._names, limit_s)
