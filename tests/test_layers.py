@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "graph": ("deployments", "analyzers", "schema"),
     "ops": EVERYTHING,
     "cli": EVERYTHING,
-    "benchmarks": (*EVERYTHING, "benchmarks", "tests.media_folder"),
+    "benchmarks": (*EVERYTHING, "benchmarks", "tests.media_folder", "tests.tiny"),
 }
 """Which of the project's own modules each top-level package or module may import."""
 
