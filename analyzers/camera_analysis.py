@@ -191,7 +191,7 @@ class CameraAnalysis(Analyzer[CameraConfig, FrameChunk, CameraObservation, Camer
     """Camera motion from the picture alone."""
 
     name = "camera_analysis"
-    version = "1"
+    version = "2"
     title = "Camera moves, their speed, and steadiness"
     Config = CameraConfig
     Result = CameraResult

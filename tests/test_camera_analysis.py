@@ -440,3 +440,12 @@ def test_phone_clip_with_a_fast_pan_and_shake_by_eye() -> None:
     assert any(span.kind in ("pan_left", "pan_right", "whip_pan") for span in result.spans)
     assert result.stability is not None
     assert result.stability < 0.3
+
+
+@pytest.mark.parametrize(("cuts", "starts"), [([], [0.0]), ([1.0], [0.0, 1.0])])
+def test_what_is_unknown_ends_with_its_shot(cuts: list[float], starts: list[float]) -> None:
+    """Two seconds of one grey: nothing can be followed, in one shot or in two."""
+    frames = np.full((60, 90, 160, 3), 128, np.uint8)
+    results = {"cut_analysis": cut_result(cuts, 2.0)}
+    result = run_on_frames(CameraAnalysis(CameraConfig()), frames, 30.0, results=results)
+    assert [(span.kind, span.start_time) for span in result.spans] == [("unknown", t) for t in starts]

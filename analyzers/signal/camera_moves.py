@@ -53,7 +53,7 @@ def stretches(path: Path, cuts_s: Sequence[float] | None, end_s: float, settings
             found.append(Stretch("whip_pan", part.start_s, part.end_s))
         else:
             found.append(part.unknown())
-    return _merge_unknown(found)
+    return _merge_unknown(found, cuts_s or ())
 
 
 @dataclass(frozen=True)
@@ -328,11 +328,12 @@ def _median3(values: Doubles) -> Doubles:
     return np.asarray(np.median(np.stack([padded[:-2], padded[1:-1], padded[2:]]), axis=0))
 
 
-def _merge_unknown(found: list[Stretch]) -> list[Stretch]:
-    """Joins neighbouring unknown stretches of the same reason."""
+def _merge_unknown(found: list[Stretch], cuts_s: Sequence[float]) -> list[Stretch]:
+    """Joins neighbouring unknown stretches of the same reason inside a shot."""
     merged: list[Stretch] = []
     for stretch in found:
-        if merged and stretch.kind == merged[-1].kind == "unknown" and stretch.reason == merged[-1].reason:
+        alike = merged and stretch.kind == merged[-1].kind == "unknown" and stretch.reason == merged[-1].reason
+        if alike and not any(abs(cut_s - stretch.start_s) < 1e-6 for cut_s in cuts_s):
             merged[-1] = replace(merged[-1], end_s=stretch.end_s)
         else:
             merged.append(stretch)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.signal.dense_flow import DenseFlow
 from analyzers.signal.frame_change import THUMB_PX
 from media.types import Float32Array, Float64Array, FrameBatch, Int64Array, UInt8Array
 
@@ -99,7 +100,7 @@ class EffectMeter:
         import cv2
 
         self._cv2 = cv2
-        self._flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow = DenseFlow()
 
     def measure(self, batch: FrameBatch) -> EffectMeasures:
         """Measures of the own frames of one RGB batch."""
@@ -138,7 +139,7 @@ class EffectMeter:
     def _motion(self, before: _Frame, now: _Frame) -> tuple[Any, float]:
         cv2 = self._cv2
         height, width = now.small.shape
-        flow = self._flow.calc(before.small, now.small, None)
+        flow = self._flow.between(before.small, now.small)
         cells = cv2.resize(flow, (FLOW_CELLS, FLOW_CELLS), interpolation=cv2.INTER_AREA) / min(height, width)
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         moved = cv2.remap(now.small, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)

@@ -1,7 +1,7 @@
 """How much of the picture changes from one frame to the next beyond what motion and light explain.
 
 Each pair of consecutive frames is compared block by block, once as they are and once after motion compensation with
-dense inverse-search flow (Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016). A block's change
+dense flow (``dense_flow.py``), where enough blocks change for it to matter. A block's change
 is its mean absolute difference in Y'CbCr, lowered where its texture correlates with the earlier frame's, and after
 removal of one common gain and offset where the two pictures correlate as a whole (a lamp, an exposure, a flash of a
 codec's key frame). Blocks keep the place of a change, so that a caption, a sticker or a moving hand stays local.
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.signal.dense_flow import DenseFlow
 from media.types import Float32Array, Float64Array, FrameBatch, Int64Array, UInt8Array
 
 SHORT_SIDE_PX = 48
@@ -50,9 +51,6 @@ TINT_LEVELS = 12.0
 SAME_DRAWING, DRAWN_LEVELS = 0.9, 20.0
 """Correlation of two pictures with at least this deviation of luma from which on they show the same in whatever
 colours: a filter is switched on. With less to see, another colour is another picture."""
-
-FLOW_SIDE_PX = 96
-"""Longer side from which on three scales of flow fit: patches of 8 px, four of them at a quarter of the size."""
 
 STILL_LEVELS, STILL_SHARE = 1.0, 0.05
 """Pairs that differ by less on average, or in fewer blocks, hold nothing to compensate."""
@@ -118,7 +116,7 @@ class ChangeMeter:
         import cv2
 
         self._cv2 = cv2
-        self._flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._flow = DenseFlow()
         self._grid: Any = np.zeros((0, 0, 2), np.float32)
         self._window: Any = None
 
@@ -228,22 +226,8 @@ class ChangeMeter:
         if self._grid.shape[:2] != (height, width):
             x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
             self._grid = np.stack([x, y], axis=-1)
-        flow = self._dense_flow(cv2.extractChannel(now, 0), cv2.extractChannel(before, 0))
+        flow = self._flow.between(cv2.extractChannel(now, 0), cv2.extractChannel(before, 0))
         return cv2.remap(before, self._grid + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-    def _dense_flow(self, now: Any, before: Any) -> Any:
-        """Flow from ``now`` to ``before``, float32 (H, W, 2).
-
-        Below ``FLOW_SIDE_PX``, OpenCV's method chooses finer scales, takes 13 times as long, and keeps them for every
-        later picture; so smaller ones are widened by their borders.
-        """
-        cv2 = self._cv2
-        height, width = now.shape
-        if max(height, width) >= FLOW_SIDE_PX:
-            return self._flow.calc(now, before, None)
-        more = FLOW_SIDE_PX - width
-        wide = [cv2.copyMakeBorder(luma, 0, 0, 0, more, cv2.BORDER_REPLICATE) for luma in (now, before)]
-        return self._flow.calc(*wide, None)[:, :width]
 
 
 @dataclass(frozen=True, eq=False)
