@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Literal, get_args
 
+from analyzers.age_estimation import AgeEstimation
 from analyzers.audio_analysis import AudioAnalysis
 from analyzers.audio_environment import AudioEnvironment
 from analyzers.background_segmentation import BackgroundSegmentation
@@ -42,6 +43,7 @@ CATALOGUE: tuple[type[AnyAnalyzer], ...] = (
     BodyPose,
     ClipEncoder,
     EyeTracking,
+    AgeEstimation,
     VisualEffects,
     CameraAnalysis,
     ColorAnalysis,

@@ -34,7 +34,7 @@ def turned(points: np.ndarray[Any, Any], yaw_deg: float = 0.0, pitch_deg: float 
 
 def with_irises(dx: float, dy: float = 0.0) -> np.ndarray[Any, Any]:
     """Irises moved in the plane of the face, in px."""
-    points = face_shape().copy()
+    points: np.ndarray[Any, Any] = face_shape().copy()
     points[[RIGHT_IRIS, LEFT_IRIS], 0] += dx
     points[[RIGHT_IRIS, LEFT_IRIS], 1] += dy
     return points
@@ -42,7 +42,7 @@ def with_irises(dx: float, dy: float = 0.0) -> np.ndarray[Any, Any]:
 
 def with_lids(share: float) -> np.ndarray[Any, Any]:
     """The opening scaled by ``share`` about the line between the corners."""
-    points = face_shape().copy()
+    points: np.ndarray[Any, Any] = face_shape().copy()
     line = MESH_PX / 2 - 30.0
     lids = [i for i in (*RIGHT_EYE, *LEFT_EYE) if i not in (33, 133, 362, 263)]
     points[lids, 1] = line + (points[lids, 1] - line) * share
@@ -105,5 +105,5 @@ def test_lids(share: float) -> None:
 
 
 def test_a_face_too_small_for_an_iris_has_no_look() -> None:
-    seen = measure_face(face_shape() * 0.04)
+    seen = measure_face((face_shape() * 0.04).astype(np.float32))
     assert seen.gaze is None

@@ -62,7 +62,7 @@ PEOPLE: tuple[Pin, ...] = (
     ),
     Pin(
         name="buffalo-l",
-        title="InsightFace buffalo_l, face detector with age and gender",
+        title="InsightFace buffalo_l: its network of age and gender",
         revision="v0.7",
         remote=(
             RemoteFile(
@@ -70,7 +70,7 @@ PEOPLE: tuple[Pin, ...] = (
                 "buffalo_l.zip",
                 digest="sha256:80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f",
                 size_bytes=288_621_354,
-                members=("det_10g.onnx", "genderage.onnx"),
+                members=("genderage.onnx",),
             ),
         ),
         size_bytes=288_621_354,

@@ -102,7 +102,7 @@ def _eye(
 ) -> Float64Array:
     """Sines of the eye's turn in the head: across and down."""
     offset = (iris - middle) / width * WIDTHS_PER_RADIUS
-    return np.clip(np.array([offset @ across, offset @ down]), -1.0, 1.0)
+    return np.asarray(np.clip([offset @ across, offset @ down], -1.0, 1.0), np.float64)
 
 
 def _turned(sines: Float64Array, across: Float64Array, down: Float64Array, away: Float64Array) -> Float64Array:
@@ -118,7 +118,7 @@ def _aspect(p: Float64Array, lids: tuple[tuple[int, int], ...], width: float) ->
 
 def _unit(vector: Float64Array) -> Float64Array:
     length = float(np.linalg.norm(vector))
-    return vector / length if length > 0.0 else np.array([0.0, 0.0, -1.0])
+    return np.asarray(vector / length if length > 0.0 else [0.0, 0.0, -1.0], np.float64)
 
 
 def _three(vector: Float64Array) -> tuple[float, float, float]:

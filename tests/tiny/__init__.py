@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 MAKERS: dict[str, str] = {
+    "age-vit": "tests.tiny.ages:make_vit",
+    "buffalo-l": "tests.tiny.ages:make_genderage",
     "clip-b32": "tests.tiny.clip:make",
     "clip-l14": "tests.tiny.clip:make",
     "face-landmarker": "tests.tiny.face_landmarker:make",

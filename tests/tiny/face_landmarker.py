@@ -40,7 +40,7 @@ def face_shape() -> np.ndarray[Any, Any]:
     for first, centre in ((468, IRISES[468]), (473, IRISES[473])):
         for k, (dx, dy) in enumerate(((5, 0), (0, -5), (-5, 0), (0, 5)), first + 1):
             points[k] = (centre[0] + dx, centre[1] + dy, 0.0)
-    return (points + np.array([MESH_PX / 2, MESH_PX / 2, 0.0])).astype(np.float32)
+    return np.asarray(points + np.array([MESH_PX / 2, MESH_PX / 2, 0.0]), np.float32)
 
 
 def make(folder: Path) -> None:
