@@ -109,7 +109,7 @@ class Blip2VideoAnalyzer(Analyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Re
     models = ("blip2-opt-2.7b", "blip2-flan-t5-xl")
     load_fields = frozenset({"model", "quantization"})
     _weights: Weights
-    _captioner: Captioner
+    captioner: Captioner
 
     def needs(self) -> Needs:
         """One frame every ``every_s`` seconds."""
@@ -119,12 +119,12 @@ class Blip2VideoAnalyzer(Analyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Re
         """Loads the model under the current settings; imports nothing heavy before its files are known to be there."""
         self._weights = resolve(self.config.model, self.runtime)
         device = open_device(self.runtime)
-        self._captioner = Captioner(self._weights.path, device, self.config.quantization)
+        self.captioner = Captioner(self._weights.path, device, self.config.quantization)
 
     def warm_up(self) -> None:
         """One word about a black picture."""
         black = np.zeros((self.config.short_side_px, self.config.short_side_px, 3), np.uint8)
-        self._captioner.caption([black], self.config.prompt, self.config.bounds(1))
+        self.captioner.caption([black], self.config.prompt, self.config.bounds(1))
 
     def loaded_models(self) -> tuple[str, ...]:
         """The one model, with its revision."""
@@ -134,7 +134,7 @@ class Blip2VideoAnalyzer(Analyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Re
         """Captions of all chunks' own frames, as one batch."""
         pictures = [frame for chunk in chunks for frame in chunk.batch.own]
         bounds = self.config.bounds(self.config.caption_tokens)
-        made = iter(self._captioner.caption(pictures, self.config.prompt, bounds))
+        made = iter(self.captioner.caption(pictures, self.config.prompt, bounds))
         return [
             CaptionsSeen(
                 (chunk.batch.width, chunk.batch.height),

@@ -91,7 +91,7 @@ def test_what_the_model_is_told_about_the_parts_has_each_repeat_once(
         asked.extend(questions)
         return [Generated("fine", 0.9, 1, "end")] * len(questions)
 
-    monkeypatch.setattr(analyzer._chat, "ask", ask)
+    monkeypatch.setattr(analyzer.chat, "ask", ask)
     run_on_frames(analyzer, movie(), FPS)
     assert len(asked) == 1 + len(QUESTIONS)
     for question, prompt in zip(QUESTIONS.values(), asked[1:], strict=True):
@@ -105,13 +105,13 @@ def test_chunks_of_several_videos_are_one_batch(qwen: Qwen2VlTemporal, monkeypat
     chunks = [c for seed in (1, 2) for c in frame_chunks(movie(seed=seed), FPS, needs, 2.0)]
     alone = [qwen.observe([chunk])[0] for chunk in chunks]
     batches: list[int] = []
-    original = qwen._chat.model.generate
+    original = qwen.chat.model.generate
 
     def counted(**inputs: Any) -> Any:
         batches.append(len(inputs["input_ids"]))
         return original(**inputs)
 
-    monkeypatch.setattr(qwen._chat.model, "generate", counted)
+    monkeypatch.setattr(qwen.chat.model, "generate", counted)
     together = qwen.observe(chunks)
     assert batches == [len(chunks)]
     for one, other in zip(alone, together, strict=True):
@@ -123,7 +123,7 @@ def test_chunks_of_several_videos_are_one_batch(qwen: Qwen2VlTemporal, monkeypat
 
 def test_a_full_card_halves_the_batch(qwen: Qwen2VlTemporal, monkeypatch: pytest.MonkeyPatch) -> None:
     chunks = frame_chunks(movie(), FPS, qwen.needs().frames, 2.0)
-    original = qwen._chat.model.generate
+    original = qwen.chat.model.generate
     monkeypatch.setattr("analyzers.inference.oom._free_memory", lambda: None)
 
     def cramped(**inputs: Any) -> Any:
@@ -131,7 +131,7 @@ def test_a_full_card_halves_the_batch(qwen: Qwen2VlTemporal, monkeypatch: pytest
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return original(**inputs)
 
-    monkeypatch.setattr(qwen._chat.model, "generate", cramped)
+    monkeypatch.setattr(qwen.chat.model, "generate", cramped)
     assert [said.segments[0].text.text for said in qwen.observe(chunks)] == [SAID] * 3
 
 

@@ -323,7 +323,7 @@ def test_the_format_is_the_one_that_the_answer_names(llava: VideoLlava, answer: 
 def quiet(texts: Sequence[str], llava: VideoLlava, **config: Any) -> VideoTextResult:
     """What is concluded from these segments, without asking the model about them."""
     analyzer = VideoLlava(VideoLlavaConfig.model_validate({"windows": True, "questions": False, **config}))
-    analyzer._weights, analyzer._chat = llava._weights, llava._chat
+    analyzer._weights, analyzer.chat = llava._weights, llava.chat
     return analyzer.conclude(parts(*map(text, texts)), Context(facts(2.0 * len(texts))))
 
 
@@ -357,7 +357,7 @@ def test_a_segment_without_a_text_is_kept_without_one(llava: VideoLlava) -> None
 def test_segments_end_with_the_video(llava: VideoLlava) -> None:
     said = parts(text("a"), text("b"), text("c"))
     analyzer = VideoLlava(VideoLlavaConfig(windows=True, questions=False))
-    analyzer._weights, analyzer._chat = llava._weights, llava._chat
+    analyzer._weights, analyzer.chat = llava._weights, llava.chat
     spans = [(s.start_time, s.end_time) for s in analyzer.conclude(said, Context(facts(3.5))).segments]
     assert spans == [(0.0, 2.0), (2.0, 3.5)]
 

@@ -107,19 +107,19 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
     Result = VideoTextResult
     load_fields = frozenset({"model", "quantization"})
     _weights: Weights
-    _chat: VideoChat
+    chat: VideoChat
 
     def load(self) -> None:
         """Loads the model under the current settings; imports nothing heavy before its files are known to be there."""
         self._weights = resolve(self._model_name(), self.runtime)
         device = open_device(self.runtime)
-        self._chat = FAMILIES[self._weights.pin.name](self._weights.path, device, self.config.quantization)
+        self.chat = FAMILIES[self._weights.pin.name](self._weights.path, device, self.config.quantization)
 
     def warm_up(self) -> None:
         """One word about two black frames."""
         black = np.zeros((2, self.config.short_side_px, self.config.short_side_px, 3), np.uint8)
-        self._chat.options = self._options()
-        self._chat.describe([black], PART, self.config.bounds(1))
+        self.chat.options = self._options()
+        self.chat.describe([black], PART, self.config.bounds(1))
 
     def loaded_models(self) -> tuple[str, ...]:
         """The one model, with its revision."""
@@ -143,18 +143,18 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
     def _see_clip(self, batch: FrameBatch) -> Said:
         """Describes frames spread over the clip and answers the questions."""
         config, until_s = self.config, time.monotonic() + self.config.max_time_s
-        self._chat.options = self._options()
+        self.chat.options = self._options()
         questions, bounds = self._questions(until_s)
-        made = self._chat.ask(batch.own, questions, bounds, config.answers_per_batch)
+        made = self.chat.ask(batch.own, questions, bounds, config.answers_per_batch)
         times = tuple(float(t) for t in batch.own_pts_s)
         return Said((batch.width, batch.height), clip=ClipText(times, made[0], tuple(made[1:])))
 
     def _see_parts(self, chunks: Sequence[FrameChunk]) -> list[Said]:
         """Describes the parts of all chunks as one batch."""
-        self._chat.options = self._options()
+        self.chat.options = self._options()
         windows = [windows_of(chunk, self.config.segment_s, self.config.segment_frames) for chunk in chunks]
         clips = [window.frames for per_chunk in windows for window in per_chunk]
-        made = iter(self._chat.describe(clips, PART, self.config.bounds(self.config.segment_tokens)))
+        made = iter(self.chat.describe(clips, PART, self.config.bounds(self.config.segment_tokens)))
         return [
             Said(
                 (chunk.batch.width, chunk.batch.height),
@@ -202,7 +202,7 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
             return None, ()
         questions, bounds = self._questions(time.monotonic() + self.config.max_time_s)
         asked = [about_parts(told, question, self.config.parts_characters) for question in questions]
-        made = self._chat.ask(None, asked, bounds, self.config.answers_per_batch)
+        made = self.chat.ask(None, asked, bounds, self.config.answers_per_batch)
         facts = generated_facts(made[0], self.config.text_limits())
         fine = not facts["problem"]
         description = Description.model_validate({**facts, "text": made[0].text, "basis": "segments"}) if fine else None
@@ -224,7 +224,7 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
         return Method(
             model=self._weights.label,
             quantization=self.config.quantization,
-            prompt_format=self._chat.video_format,
+            prompt_format=self.chat.video_format,
             description_prompt=prompt,
             frames_per_text=frames,
             picture_size=picture_size,

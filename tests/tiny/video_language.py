@@ -59,7 +59,7 @@ def make_llava_next_video(folder: Path, random: bool = False) -> None:
         LlavaNextVideoVideoProcessor,
     )
 
-    tokenizer = _tokenizer(SPECIAL_LLAVA, bos="<s>", eos="</s>", pad="<pad>", template=LLAVA_TEMPLATE)
+    tokenizer = byte_tokenizer(SPECIAL_LLAVA, bos="<s>", eos="</s>", pad="<pad>", template=LLAVA_TEMPLATE)
     layers = {"hidden_size": WIDTH, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
     config = LlavaNextVideoConfig(
         vision_config=CLIPVisionConfig(**layers, image_size=56, patch_size=14, projection_dim=WIDTH),
@@ -77,7 +77,7 @@ def make_llava_next_video(folder: Path, random: bool = False) -> None:
         _hush(model.model.language_model, ("o_proj", "down_proj"))
     else:
         _loud(model)
-    _save(model, tokenizer, folder)
+    save_checkpoint(model, tokenizer, folder)
     LlavaNextVideoVideoProcessor(
         size={"shortest_edge": 56},
         crop_size={"height": 56, "width": 56},
@@ -90,7 +90,7 @@ def make_qwen2_vl(folder: Path, random: bool = False) -> None:
     """``qwen2-vl-7b``."""
     from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration, Qwen2VLVideoProcessor
 
-    tokenizer = _tokenizer(SPECIAL_QWEN, bos=None, eos="<|im_end|>", pad="<|endoftext|>", template=QWEN_TEMPLATE)
+    tokenizer = byte_tokenizer(SPECIAL_QWEN, bos=None, eos="<|im_end|>", pad="<|endoftext|>", template=QWEN_TEMPLATE)
     config = Qwen2VLConfig(
         text_config={
             "hidden_size": WIDTH,
@@ -119,7 +119,7 @@ def make_qwen2_vl(folder: Path, random: bool = False) -> None:
         _hush(model.model.language_model, ("o_proj", "down_proj"))
     else:
         _loud(model)
-    _save(model, tokenizer, folder)
+    save_checkpoint(model, tokenizer, folder)
     Qwen2VLVideoProcessor(size={"shortest_edge": 28 * 28 * 4, "longest_edge": 28 * 28 * 16}).save_pretrained(folder)
 
 
@@ -127,7 +127,7 @@ def make_blip2_opt(folder: Path, random: bool = False) -> None:
     """``blip2-opt-2.7b``: a vision transformer of 28 px, 8 queries, and an OPT."""
     from transformers import OPTConfig
 
-    tokenizer = _tokenizer(SPECIAL_OPT, bos="</s>", eos="</s>", pad="<pad>", starts_with="</s>")
+    tokenizer = byte_tokenizer(SPECIAL_OPT, bos="</s>", eos="</s>", pad="<pad>", starts_with="</s>")
     text = OPTConfig(
         hidden_size=WIDTH,
         ffn_dim=128,
@@ -150,7 +150,7 @@ def make_blip2_opt(folder: Path, random: bool = False) -> None:
         text.tie_word_embeddings = False
     else:
         _loud(model)
-    _save(model, tokenizer, folder)
+    save_checkpoint(model, tokenizer, folder)
     _blip_pictures(folder)
 
 
@@ -158,7 +158,7 @@ def make_blip2_flan_t5(folder: Path, random: bool = False) -> None:
     """``blip2-flan-t5-xl``: the same with a T5, which writes into a sequence of its own."""
     from transformers import T5Config
 
-    tokenizer = _tokenizer(SPECIAL_T5, bos=None, eos="</s>", pad="<pad>", ends_with="</s>")
+    tokenizer = byte_tokenizer(SPECIAL_T5, bos=None, eos="</s>", pad="<pad>", ends_with="</s>")
     text = T5Config(
         d_model=WIDTH,
         d_kv=16,
@@ -179,7 +179,7 @@ def make_blip2_flan_t5(folder: Path, random: bool = False) -> None:
         _hush(model.language_model.decoder, (".o", ".wo"))
     else:
         _loud(model)
-    _save(model, tokenizer, folder)
+    save_checkpoint(model, tokenizer, folder)
     # transformers writes true whatever it is, and reads it as "scale the logits"; upstream's file says false.
     config = json.loads((folder / "config.json").read_text())
     config["text_config"]["tie_word_embeddings"] = False
@@ -215,7 +215,7 @@ def _blip_pictures(folder: Path) -> None:
     )
 
 
-def _tokenizer(
+def byte_tokenizer(
     specials: Sequence[str],
     bos: str | None,
     eos: str,
@@ -223,12 +223,14 @@ def _tokenizer(
     template: str | None = None,
     starts_with: str | None = None,
     ends_with: str | None = None,
+    size: int = 0,
 ) -> Any:
-    """Bytes, and the sentence's words, which only come out and are never read."""
+    """Bytes, and words that only come out and are never read: the sentence's, and others up to ``size`` tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     pieces = [*specials, *sorted(pre_tokenizers.ByteLevel.alphabet()), *(f"Ġ{word}" for word in SENTENCE)]
+    pieces += [f"Ġw{i}" for i in range(len(pieces), size)]
     made = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[]))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -314,6 +316,6 @@ def _seed() -> None:
     torch.manual_seed(20)
 
 
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
+def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
