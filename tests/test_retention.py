@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from cli import main
-from deployments.housekeeping import tidy_up
+from deployments.housekeeping import keep_tidy, tidy_up
 from deployments.settings import GraphArgs
 from jobs.cache import CacheSettings, SectionCache
 from jobs.record import JobRecord
@@ -304,3 +305,26 @@ def test_the_report_in_numbers() -> None:
     out.print(render({"documents": Tidied(removed=3, bytes=2_500_000, kept=2, in_work=1)}, dry_run=False))
     assert isinstance(out.file, io.StringIO)
     assert out.file.getvalue().split() == ["removed", "MB", "kept", "in", "work", "documents", "3", "2.5", "2", "1"]
+
+
+def test_the_services_loop_tidies_until_it_is_ended(place: Place) -> None:
+    place.job(1000.0)
+    settings = GraphArgs(data_dir=str(place.path), retention=POLICY)
+
+    async def run() -> None:
+        loop = asyncio.create_task(keep_tidy(settings, place.store, place.cache))
+        while place.files():
+            await asyncio.sleep(0.01)
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+        assert loop.cancelled()
+
+    asyncio.run(asyncio.wait_for(run(), 20.0))
+
+
+def test_null_hours_leave_it_to_the_command(place: Place) -> None:
+    place.job(1000.0)
+    before = place.files()
+    never = GraphArgs(data_dir=str(place.path), retention=POLICY.model_copy(update={"every_hours": None}))
+    asyncio.run(asyncio.wait_for(keep_tidy(never, place.store, place.cache), 20.0))
+    assert place.files() == before
