@@ -20,7 +20,9 @@ from analyzers.runtime import Runtime
 from analyzers.vision.gestures import RULES, gestures_of
 from analyzers.vision.pose_net import RawPoses, YoloPose, usable
 from analyzers.vision.skeleton import JOINTS, Skeleton
+from deployments.settings import GraphArgs
 from media.types import Float32Array, FrameChunk, UInt8Array
+from ops.local import LocalRunner
 from schema.document import VideoFacts
 from tests.made_people import STANDING, TORSO, WIDE, arm, hand_at, joints
 from tests.model_runs import HOST, chunk_of, cuts, decoded_chunks, modules_after
@@ -617,3 +619,29 @@ def test_headline_says_what_the_result_says() -> None:
 def test_nothing_sampled_is_no_result() -> None:
     with pytest.raises(NotApplicable):
         conclude(duration_s=1.0)
+
+
+@pytest.mark.slow
+def test_under_a_permissive_policy_detection_hands_its_people_on(tiny_weights: TinyWeights, tmp_path: Path) -> None:
+    """Through the local runner: plan, decode, object_detection's boxes of each chunk into ViTPose, same numbers."""
+    for pin in ("rtdetr-v2-r18", "vitpose-base"):
+        tiny_weights.path(pin)
+    settings = GraphArgs(
+        analyzers=("object_detection", "body_pose"),
+        weights_dir=str(tiny_weights.folder),
+        licence_policy="permissive",
+        chunk_s=0.5,
+    )
+    configs = {"object_detection": {"model": "yolov8n"}, "body_pose": {"model": "yolov8n-pose"}}
+    document = LocalRunner(settings, configs).analyze(write_clip(tmp_path, "rotated"), ["body_pose"])
+    assert {name: section.status for name, section in document.sections.items()} == {
+        "object_detection": "ok",
+        "body_pose": "ok",
+    }
+    objects, poses = (document.section(n).result or {} for n in ("object_detection", "body_pose"))
+    for theirs, own in zip(objects["frames"], poses["frames"], strict=True):
+        people = [o for o in theirs["objects"] if o["object_class"] == "person"][: CONFIG.max_people]
+        assert len(people) > 0
+        assert [p["bounding_box"] for p in own["people"]] == [o["bounding_box"] for o in people]
+    assert {p["object_track_id"] for p in poses["people"]} <= {i["track_id"] for i in objects["instances"]}
+    assert any(p["object_track_id"] is not None for p in poses["people"])

@@ -33,6 +33,9 @@ def _make(folder: Path, task: str, layout: str) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(3)
         model = ultralytics.YOLO(folder / "yolov8n-tiny.yaml", task=task)
+        model.model.names = (
+            {0: "person"} if task == "pose" else YAML.load(ROOT / "cfg" / "datasets" / "coco.yaml")["names"]
+        )
         _spread(model.model)
         model.save(folder / f"{folder.name}.pt")
     (folder / "yolov8n-tiny.yaml").unlink()
