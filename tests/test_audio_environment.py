@@ -15,7 +15,7 @@ from analyzers.signal.audioset import BRANCHES, PLACES, kinds_of
 from media.types import AudioChunk, AudioClip
 from schema.document import VideoFacts
 from tests.tiny.sound_classes import audioset_classes
-from tests.tiny_weights import REVISION, TinyWeights
+from tests.tiny_weights import TinyWeights, label_of
 
 RATE_HZ = 16_000
 CLASSES = tuple(audioset_classes())
@@ -178,7 +178,7 @@ def test_no_sound_or_a_click_is_no_audio(ast: AudioEnvironment, samples: np.ndar
 
 def test_through_the_host_with_provenance(tiny_weights: TinyWeights) -> None:
     host = AnalyzerHost("audio_environment", {"hop_s": 5.0}, tiny_weights.runtime("ast-audioset"))
-    assert host.describe().models == (f"MIT/ast-finetuned-audioset-10-10-0.4593@{REVISION}",)
+    assert host.describe().models == (label_of("ast-audioset", "MIT/ast-finetuned-audioset-10-10-0.4593"),)
     observed = host.observe([chunk(noise(6.0))])
     assert isinstance(observed, Observed)
     concluded = host.conclude(observed.observations, context(6.0))

@@ -19,7 +19,7 @@ from analyzers.speech_emotion import EmotionHeard, SpeechEmotion, SpeechEmotionC
 from media.types import AudioChunk, AudioClip
 from schema.document import VideoFacts
 from tests.made_speech import RATE_HZ, Syllable, speech
-from tests.tiny_weights import REVISION, TinyWeights
+from tests.tiny_weights import TinyWeights, label_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("neutral", "happy", "angry", "sad")
@@ -233,7 +233,7 @@ def test_out_of_memory_halves_the_batch_and_ends_by_name(
 def test_through_the_host_behind_speech_flow(tiny_weights: TinyWeights) -> None:
     runtime = tiny_weights.runtime("wav2vec2-emotion")
     flow, host = AnalyzerHost("speech_flow", {}, Runtime()), AnalyzerHost("speech_emotion", {}, runtime)
-    assert host.describe().models == (f"superb/wav2vec2-base-superb-er@{REVISION}",)
+    assert host.describe().models == (label_of("wav2vec2-emotion", "superb/wav2vec2-base-superb-er"),)
     samples = talk()
     voiced = flow.observe([chunk(samples, None)])
     assert isinstance(voiced, Observed)

@@ -23,7 +23,7 @@ from schema.document import VideoFacts
 from tests.made_speech import Syllable, speech
 from tests.media_folder import media
 from tests.tiny.whisper import SENTENCE
-from tests.tiny_weights import REVISION, TinyWeights
+from tests.tiny_weights import TinyWeights, label_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SENTENCES = ["Hello everyone.", "Follow me for more and buy it now."]
@@ -174,7 +174,7 @@ def test_the_batch_size_changes_nothing(small: SpeechTranscription, batch: int) 
 def test_large_v3_has_128_bands_and_goes_the_same_way(tiny_weights: TinyWeights) -> None:
     large = analyzer_with(tiny_weights.runtime("whisper-large-v3"))
     assert transcribe(large, talk()).text == SENTENCE
-    assert large.loaded_models() == (f"Systran/faster-whisper-large-v3@{REVISION}",)
+    assert large.loaded_models() == (label_of("whisper-large-v3", "Systran/faster-whisper-large-v3"),)
 
 
 def test_the_same_sound_gives_the_same_observation(small: SpeechTranscription) -> None:
@@ -316,7 +316,7 @@ def test_other_faults_of_the_library_are_not_taken_for_memory(model_of: SpeechTr
 def test_through_the_host_with_provenance(tiny_weights: TinyWeights) -> None:
     runtime = tiny_weights.runtime("whisper-small")
     host = AnalyzerHost("speech_transcription", {"model": "whisper-small"}, runtime)
-    assert host.describe().models == (f"Systran/faster-whisper-small@{REVISION}",)
+    assert host.describe().models == (label_of("whisper-small", "Systran/faster-whisper-small"),)
     observed = host.observe([chunk(talk())])
     assert isinstance(observed, Observed)
     concluded = host.conclude(observed.observations, context(3.0))

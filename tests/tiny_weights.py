@@ -38,6 +38,16 @@ class TinyWeights:
         return Runtime(weights_path=self.folder, licence_policy=licence_policy)
 
 
+def label_of(name: str, hub_id: str) -> str:
+    """What the provenance says of this pin's tiny checkpoint.
+
+    Args:
+        name: Of the pin.
+        hub_id: Where the real one comes from, as the test knows it.
+    """
+    return f"{hub_id}@{pin(name).revision or REVISION}"
+
+
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> TinyWeights:
     """Shared by all tests of a run: write nothing into it."""
