@@ -54,6 +54,7 @@ class ModelMemory:
 
 
 FRAMES = ("frames_per_batch",)
+FACES = ("faces_per_batch",)
 WINDOWS = ("windows_per_batch",)
 
 WHISPER_LARGE = {"float16": (4525 * MB, 224 * MB), "int8": (2926 * MB, 225 * MB)}
@@ -89,7 +90,9 @@ MEMORY: dict[str, ModelMemory] = {
     "upernet-convnext-tiny": ModelMemory(60_000_000, 165 * MB, "frame of 512 x 512", FRAMES),
     "clip-l14": ModelMemory(427_620_000, 9 * MB, "frame of 224 x 224", FRAMES),
     "clip-b32": ModelMemory(151_280_000, 2 * MB, "frame of 224 x 224", FRAMES),
-    "age-vit": ModelMemory(85_810_000, 4 * MB, "face", FRAMES),
+    "age-vit": ModelMemory(85_810_000, 4 * MB, "face", FACES),
+    # Its file of 1.3 MB in float32. Without onnxruntime's CUDA build it runs on the CPU and takes nothing.
+    "buffalo-l": ModelMemory(660_000, 2 * MB, "face", FACES),
     "whisper-large-v3": ModelMemory(1_543_490_000, 224 * MB, "window of 30 s", WINDOWS, published=WHISPER_LARGE),
     "wav2vec2-emotion": ModelMemory(94_570_000, 40 * MB, "span of 6 s", ("spans_per_batch",)),
     "ast-audioset": ModelMemory(86_590_000, 23 * MB, "window of 10 s", WINDOWS),

@@ -86,7 +86,9 @@ class InsightAge:
         from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
         file = path / "genderage.onnx"
-        provider = "CUDAExecutionProvider" if device.is_cuda else "CPUExecutionProvider"
+        # The plain onnxruntime computes on the CPU only, where this network takes a millisecond.
+        wanted = "CUDAExecutionProvider" if device.is_cuda else "CPUExecutionProvider"
+        provider = wanted if wanted in onnxruntime.get_available_providers() else "CPUExecutionProvider"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
