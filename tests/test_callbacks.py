@@ -7,12 +7,10 @@ import base64
 import hashlib
 import hmac
 import json
-import ssl
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,7 +25,7 @@ from jobs.sqlite import SqliteJobStore
 from jobs.worker import Worker
 from schema.errors import InternalError, UrlNotAllowed
 from schema.jobs import JobOptions, JobSource
-from tests.made_site import Site, dribbled_head, in_turn, redirect, running_site, status
+from tests.made_site import Site, dribbled_head, in_turn, redirect, running_site, server_context, status
 from tests.test_worker import at_once
 
 pytestmark = pytest.mark.asyncio
@@ -240,36 +238,6 @@ async def test_over_tls_the_name_is_checked_though_the_address_is_dialled(
         usual = Callbacks(trusting.model_copy(update={"ca_file": None}), tmp_path)
         assert await usual.tell(ended(tmp_path, f"https://{names[0]}/ok")) is not None
         assert len(secure.requests) == 1
-
-
-def server_context(folder: Path, name: str) -> ssl.SSLContext:
-    """A server's TLS with a certificate of its own for one name."""
-    x509: Any = pytest.importorskip("cryptography.x509")
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(private)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
 
 
 async def test_the_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

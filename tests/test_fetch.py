@@ -195,6 +195,15 @@ def test_nobody_listens(policy: FetchPolicy, folder: Path) -> None:
     assert refused(DownloadFailed, f"http://{host}/clip.mp4", folder, closed).retry_possible
 
 
+def test_a_server_that_cannot_prove_its_name_is_left(policy: FetchPolicy, folder: Path, tmp_path: Path) -> None:
+    with running_site({"/clip.mp4": serve(b"video")}) as secure:
+        secure.tls = made_site.server_context(tmp_path, "127.0.0.1")
+        listed = policy.model_copy(update={"test_hosts": (secure.host,)})
+        error = refused(DownloadFailed, f"https://{secure.host}/clip.mp4", folder, listed)
+        assert "CERTIFICATE_VERIFY_FAILED" in str(error)
+        assert not secure.requests
+
+
 @pytest.mark.parametrize("route", [made_site.dribble, made_site.dribbled_head], ids=["body", "head"])
 def test_a_server_that_dribbles_is_left(
     site: Site, policy: FetchPolicy, folder: Path, route: Callable[[Asked], None]
