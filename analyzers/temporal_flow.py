@@ -21,21 +21,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
-from analyzers.signal.calls_to_action import CallKind, find_calls
+from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.results.temporal_flow import (
+    BeatCuts,
+    CallToAction,
+    Loop,
+    PacePoint,
+    Pacing,
+    Part,
+    StoryArc,
+    TemporalFlowResult,
+)
+from analyzers.signal.calls_to_action import find_calls
 from analyzers.signal.pacing import (
-    Arc,
     JoinSettings,
-    LoopKind,
-    PartName,
     Scale,
-    Trend,
     beat_alignment,
     join,
     length_trend,
@@ -45,12 +51,12 @@ from analyzers.signal.pacing import (
     story,
     windows,
 )
-from analyzers.story.energy import STEP_S, EnergyCurve, EnergyPoint
-from analyzers.story.hook import Hook, HookSettings, build_hook
+from analyzers.story.energy import STEP_S, EnergyCurve
+from analyzers.story.hook import HookSettings, build_hook
 from analyzers.story.inputs import INPUTS, TRANSCRIPT, Inputs, read_inputs
 from media.needs import EveryFrame, FrameNeed, Needs
 from media.types import Float64Array, FrameBatch, FrameChunk
-from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
+from schema.base import TimedSpan
 from schema.document import Channel, TimelineItem
 
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -123,115 +129,6 @@ class TemporalFlowConfig(AnalyzerConfig):
     def join_settings(self) -> JoinSettings:
         """Those of the loop."""
         return JoinSettings(self.loop_least_jump, self.loop_jump_factor, self.loop_similar, black=24.0)
-
-
-class PacePoint(TimedSpan):
-    """Cut rate in one window."""
-
-    cuts_per_minute: NotNegative
-
-
-class Pacing(Model):
-    """Shots and cuts."""
-
-    cuts: Annotated[int, Field(ge=0)]
-    cuts_per_minute: NotNegative
-    shot_lengths_s: tuple[Positive, ...]
-    """In order."""
-    mean_shot_s: Positive
-    median_shot_s: Positive
-    shortest_shot_s: Positive
-    longest_shot_s: Positive
-    trend: Trend | None
-    """Whether shots get shorter; null below four shots."""
-    curve: tuple[PacePoint, ...]
-
-
-class Part(TimedSpan):
-    """A part of the story with the evidence for it."""
-
-    name: PartName
-    energy: UnitScore | None
-    motion: UnitScore | None
-    cuts: Annotated[int, Field(ge=0)] | None
-    loudness_lufs: Finite | None
-    speech_share: UnitScore | None
-    text_share: UnitScore | None
-
-
-class StoryArc(Model):
-    """Beginning, build, peak and end by energy."""
-
-    arc: Arc
-    energy_range: UnitScore
-    """Highest less lowest smoothed energy; below ``flat_range`` there is no peak."""
-    peak_timestamp: Seconds
-    """Of the highest smoothed energy."""
-    parts: tuple[Part, ...]
-    """Without gaps over the clip; empty for a flat one. A part that would be empty is left out."""
-
-
-class CallToAction(TimedSpan):
-    """Something that asks the viewer to act."""
-
-    kind: CallKind
-    channel: Literal["said", "written"]
-    text: str
-    phrase: str
-    """Of the list, that was found."""
-    language: str
-    """Of that list (ISO 639-1)."""
-
-
-class Loop(Model):
-    """Whether the last frame leads into the first."""
-
-    kind: LoopKind
-    similarity: UnitScore
-    """Structural similarity of last and first frame."""
-    jump: NotNegative
-    """Mean difference of their grey levels, of 255."""
-    usual_jump: NotNegative
-    """Median of the same between neighbouring frames in the first and the last half second."""
-    loudness_jump_lu: NotNegative | None
-    """Between the last and the first half second; null without sound there."""
-
-
-class BeatCuts(Model):
-    """Cuts against the beats of the music."""
-
-    cuts: Annotated[int, Field(ge=1)]
-    """Where there are beats."""
-    on_beat: Annotated[int, Field(ge=0)]
-    share: UnitScore
-    expected_share: UnitScore
-    """That cuts at random times would reach."""
-    p_value: UnitScore
-    """Probability that chance gives as many."""
-    follows_beat: bool
-
-
-class TemporalFlowResult(AnalyzerResult):
-    """How the video runs. Lists are sorted by time; null is what could not be known, ``missing`` says why."""
-
-    hook: Hook
-    pacing: Pacing | None
-    text_share: UnitScore | None
-    """Share of the clip with text on screen that the maker added (no watermarks, no signs in the scene)."""
-    speech_share: UnitScore | None
-    words_per_minute: NotNegative | None
-    """Null without a transcript."""
-    syllables_per_s: NotNegative | None
-    """While speaking."""
-    energy: tuple[EnergyPoint, ...]
-    mean_energy: UnitScore | None
-    story: StoryArc | None
-    calls_to_action: tuple[CallToAction, ...] | None
-    """Null when neither words nor text are known."""
-    loop: Loop
-    beat_cuts: BeatCuts | None
-    missing: tuple[str, ...]
-    """Inputs that were not there, with the reason."""
 
 
 @dataclass(frozen=True)

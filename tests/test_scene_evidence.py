@@ -10,8 +10,9 @@ import pytest
 
 from analyzers.results.audio_analysis import AudioAnalysisResult, MusicSpan, SpeechSpan
 from analyzers.results.clip_encoder import ClipEncoderResult, Embeddings
+from analyzers.results.scene_segmentation import SceneResult
 from analyzers.results.speech_flow import Speech, SpeechFlowResult
-from analyzers.scene_segmentation import SceneConfig, SceneResult, SceneSegmentation
+from analyzers.scene_segmentation import SceneConfig, SceneSegmentation
 from analyzers.signal import shot_evidence
 from tests.made_results import only, text_result
 from tests.run import run_on_frames

@@ -15,7 +15,8 @@ import pytest
 
 from analyzers.base import Context, NotApplicable
 from analyzers.cut_analysis import Cut, CutAnalysisResult, CutType, Shot, Transition
-from analyzers.scene_segmentation import SceneConfig, SceneResult, SceneSegmentation
+from analyzers.results.scene_segmentation import SceneResult
+from analyzers.scene_segmentation import SceneConfig, SceneSegmentation
 from analyzers.signal import scene_links
 from ops import scenery
 from schema.document import VideoFacts

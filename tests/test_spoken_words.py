@@ -10,8 +10,8 @@ import pytest
 from analyzers.base import Context
 from analyzers.catalogue import closure, names
 from analyzers.results.spoken import with_words
+from analyzers.results.temporal_flow import TemporalFlowResult
 from analyzers.speech_rate import SpeechRateResult
-from analyzers.temporal_flow import TemporalFlowResult
 from schema.document import VideoFacts
 from tests.made_results import only, speech_flow_result, text_result, transcript_result
 from tests.run import make_analyzer

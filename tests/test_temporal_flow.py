@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from analyzers.base import Context, NotApplicable
+from analyzers.results.temporal_flow import TemporalFlowResult
 from analyzers.speech_rate import SpeechRateResult
 from analyzers.story.inputs import INPUTS, Series
-from analyzers.temporal_flow import TemporalFlowResult
 from schema.document import VideoFacts
 from tests.made_results import audio_result, camera_result, cut_result, only, speech_flow_result, text_result
 from tests.run import frame_chunks, make_analyzer, run_on_frames
