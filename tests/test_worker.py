@@ -17,18 +17,20 @@ import psutil
 import pytest
 
 from jobs.owner import is_dead, new_owner
+from jobs.postgres import PostgresJobStore
 from jobs.record import JobRecord, NewJob
 from jobs.results import ResultStore, StagedDocument
 from jobs.settings import JobSettings
 from jobs.sources import SourceFolder
 from jobs.sqlite import SqliteJobStore
+from jobs.store import JobStore
 from jobs.work import JobWork
 from jobs.worker import AfterEnd, Analyse, Worker, nothing
 from reducer.document import build_document
 from schema.document import AnalysisDocument, Performance, SourceFacts, VideoFacts
 from schema.errors import NotAVideo, NotFound, StoreUnavailable
 from schema.jobs import AnalyzerProgress, JobOptions, JobSource, JobState
-from tests.job_stores import new_job, section
+from tests.job_stores import new_job, postgres_server, section
 
 SETTINGS = JobSettings(heartbeat_s=0.05, poll_s=0.02, lease_s=5.0)
 LONG_S = 60.0
@@ -69,7 +71,7 @@ class Shop:
     """A store, folders and loops over them."""
 
     data: Path
-    store: SqliteJobStore
+    store: JobStore
     loops: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -196,6 +198,19 @@ async def test_two_loops_share_the_work_and_each_job_is_analysed_once(tmp_path: 
         assert sorted(seen) == sorted(ids)
         assert shop.store.counts() == {"done": 12}
         assert all(shop.record(id).settled for id in ids)
+
+
+async def test_the_loop_works_over_postgresql(tmp_path: Path) -> None:
+    with postgres_server(tmp_path / "postgres") as url:
+        store = PostgresJobStore(url, SETTINGS.aging_s)
+        shop = Shop(tmp_path, store)
+        ids = [shop.add() for _ in range(6)]
+        shop.store.request_cancel(ids[0])
+        await asyncio.gather(*(shop.worker(at_once).run(until_empty=True) for _ in range(2)))
+        assert store.counts() == {"done": 5, "cancelled": 1}
+        assert [shop.results.read(id).id for id in ids[1:]] == ids[1:]
+        assert all(shop.record(id).settled for id in ids)
+        store.close()
 
 
 # --------------------------------------------------------------------------------------------------- how many at once

@@ -22,6 +22,7 @@ from ray import serve
 
 from deployments.settings import GraphArgs
 from jobs.cache import CacheSettings
+from jobs.opening import open_store
 from jobs.settings import JobSettings
 from ops.client import Client, ServiceError
 from ops.sse import ServerEvent, read_events
@@ -116,8 +117,15 @@ def slow(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     )
     app = faulty_app(settings, {QUICK: "none", SLOW: "slow"}, folder / "marker", {})
     serve.run(app, name="slow", route_prefix="/slow", logging_config={"log_level": "ERROR"})
-    yield Slow(running.http, running.service.url, folder / "data", clip, folder / f"marker-{SLOW}")
+    found = Slow(running.http, running.service.url, folder / "data", clip, folder / f"marker-{SLOW}")
+    yield found
+    id = found.submit()
+    found.wait_for(id, "decoding", "analyzing")
     serve.delete("slow")
+    store = open_store(settings.jobs, settings.data_path)
+    record = store.get(id)
+    store.close()
+    assert (record.state, record.attempts, record.lease_owner) == ("queued", 0, None), "it was not given back"
 
 
 @pytest.fixture(autouse=True)
@@ -270,9 +278,10 @@ def test_a_client_may_go_away_and_come_back(slow: Slow, way: str) -> None:
 
 
 def test_a_deadline_gives_what_there_is_and_names_what_is_missing(slow: Slow) -> None:
-    deadline_s = 2.0
+    deadline_s, chunks = 4.0, 10
+    make_video(slow.clip.with_name("long.mp4"), [0.04 * i for i in range(round(chunks * CHUNK_S / 0.04))])
     started_s = time.monotonic()
-    answer = slow.post(options={"deadline_s": deadline_s})
+    answer = slow.post(video_path="long.mp4", options={"deadline_s": deadline_s})
     took_s = time.monotonic() - started_s
     assert answer.status_code == 200, answer.text
     assert (answer.json()["status"], answer.json()["successful_analyzers"]) == ("partial", 2)
@@ -283,8 +292,8 @@ def test_a_deadline_gives_what_there_is_and_names_what_is_missing(slow: Slow) ->
     assert (section["status"], section["error"]["code"]) == ("partial", "timeout")
     assert "deadline of the request" in section["error"]["reason"]
     coverage = section["provenance"]["coverage"]
-    assert 0 < coverage["chunks_observed"] < CHUNKS
-    assert coverage["share"] == pytest.approx(coverage["chunks_observed"] / CHUNKS)
+    assert 0 < coverage["chunks_observed"] < chunks
+    assert coverage["share"] == pytest.approx(coverage["chunks_observed"] / chunks)
 
 
 def test_a_deadline_too_short_for_one_chunk(slow: Slow) -> None:
@@ -321,7 +330,9 @@ def test_over_capacity_is_refused_at_once_and_the_accepted_finish(slow: Slow) ->
     for answer in refused:
         assert (answer.status_code, answer.json()["code"]) == (429, "overloaded")
         assert int(answer.headers["Retry-After"]) > 0
-    assert min(answer.elapsed.total_seconds() for answer in refused) < REFUSAL_S
+    live = [slow.http.get("/slow/health/live") for _ in range(5)]  # what any answer costs on this machine now
+    quickest_s = [min(answer.elapsed.total_seconds() for answer in answers) for answers in (refused, live)]
+    assert quickest_s[0] - quickest_s[1] < REFUSAL_S
     with slow.clip.open("rb") as file:
         answer = slow.http.post("/slow/analyze", files={"file": file})
     assert answer.status_code == 429
