@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from jobs.bell import Bell
@@ -54,7 +54,7 @@ class EventStream:
         self._told_progress: dict[str, Any] | None = None
         self._sections: dict[str, Any] | None = None
 
-    async def texts(self) -> AsyncIterator[str]:
+    async def texts(self) -> AsyncGenerator[str, None]:
         """What goes over the wire, until the final state has been told."""
         yield f"retry: {RETRY_MS}\n\n"
         told_s = time.monotonic()
