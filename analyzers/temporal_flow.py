@@ -53,7 +53,7 @@ from analyzers.signal.pacing import (
 )
 from analyzers.story.energy import STEP_S, EnergyCurve
 from analyzers.story.hook import HookSettings, build_hook
-from analyzers.story.inputs import INPUTS, TRANSCRIPT, Inputs, read_inputs
+from analyzers.story.inputs import DESCRIBED, INPUTS, TRANSCRIPT, Inputs, read_inputs
 from media.needs import EveryFrame, FrameNeed, Needs
 from media.types import Float64Array, FrameBatch, FrameChunk
 from schema.base import TimedSpan
@@ -161,7 +161,7 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
     Config = TemporalFlowConfig
     Result = TemporalFlowResult
     after = INPUTS
-    uses = (TRANSCRIPT,)
+    uses = (TRANSCRIPT, *DESCRIBED)
 
     def needs(self) -> Needs:
         """Every frame, as ``cut_analysis`` has them: the last one counts."""

@@ -84,6 +84,9 @@ class Hook(TimedSpan):
     """Null also when nobody speaks in the hook."""
     spoken: str | None
     """The words that begin in it, the opening statement; empty where nobody speaks, null without a transcript."""
+    shown: str | None
+    """What the video language model says is shown at the beginning, in its words; null where it was not run or gave no
+    such text."""
     text_share: UnitScore | None
     first_text_s: Seconds | None
     texts: tuple[TextSeen, ...] | None
@@ -148,6 +151,7 @@ def build_hook(
         speech_share=share(inputs.speech, 0.0, end),
         first_speech_s=first_speech,
         spoken=inputs.spoken_before(end),
+        shown=inputs.shown,
         text_share=share(inputs.text_spans, 0.0, end),
         first_text_s=first_text,
         texts=None if texts is None else tuple(_text_seen(w) for w in texts),

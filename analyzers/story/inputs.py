@@ -16,6 +16,7 @@ from analyzers.cut_analysis import CutAnalysisResult
 from analyzers.results.audio_analysis import AudioAnalysisResult
 from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.results.speech_transcription import Segment, transcript_of
+from analyzers.results.video_text import VideoTextResult
 from analyzers.signal.pacing import Span
 from analyzers.speech_rate import SpeechRateResult
 from analyzers.text_overlay import TextOverlayResult
@@ -26,6 +27,12 @@ INPUTS = ("cut_analysis", "camera_analysis", "text_overlay", "speech_flow", "spe
 
 TRANSCRIPT = "speech_transcription"
 """Read where it is run anyway: a model is not started for the sake of the flow."""
+
+DESCRIBED = ("video_llava", "qwen2_vl_temporal", "blip2_video_analyzer")
+"""The one of them that is run says what is shown at the beginning."""
+
+FIRST_PART_S = 1.0
+"""A part that begins by then is about the beginning; the first may have been lost."""
 
 SILENT_LUFS = -70.0
 """Level of silence: the absolute gate of ITU-R BS.1770."""
@@ -95,6 +102,7 @@ class Inputs:
         said: The segments of the transcript that count as said.
         loudness: K-weighted level in LUFS, -70 for silence.
         beats_s: Of the music.
+        shown: What a video language model says is shown at the beginning.
         missing: ``name: reason`` for each that was not there.
     """
 
@@ -110,6 +118,7 @@ class Inputs:
     said: tuple[Segment, ...] | None = None
     loudness: Series | None = None
     beats_s: tuple[float, ...] | None = None
+    shown: str | None = None
     missing: tuple[str, ...] = ()
 
     @property
@@ -164,8 +173,17 @@ def read_inputs(context: Context) -> Inputs:
         found["loudness"] = _loudness(sound, context.video.duration_s)
     elif missing.get("audio_analysis", "").startswith(NO_FILLER):
         found["beats_s"] = ()
+    described = [results[name] for name in DESCRIBED if name in results]
+    found["shown"] = next((_shown(r) for r in described if isinstance(r, VideoTextResult)), None)
     inputs = Inputs(**found)  # type: ignore[arg-type]
     return replace(inputs, missing=_missing(inputs, context))
+
+
+def _shown(described: VideoTextResult) -> str | None:
+    """The answer about the beginning; from a model that was not asked, its text of the first part."""
+    answer = next((a.answer for a in described.answers if a.question == "opening" and not a.says_none), None)
+    first = next((s.description for s in described.segments if s.start_time < FIRST_PART_S), None)
+    return answer or first
 
 
 def _loudness(sound: AudioAnalysisResult, duration_s: float) -> Series:
