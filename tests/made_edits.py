@@ -6,6 +6,7 @@ import numpy as np
 
 WIDTH, HEIGHT = 160, 96
 FPS = 25.0
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 
 def picture(seed, width=WIDTH, height=HEIGHT, low=20, high=235):

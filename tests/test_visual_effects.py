@@ -12,6 +12,7 @@ from analyzers.base import Context, NotApplicable
 from analyzers.visual_effects import VisualEffectsResult
 from schema.document import VideoFacts
 from tests.made_edits import (
+    BLACK,
     FPS,
     HEIGHT,
     WIDTH,
@@ -30,8 +31,6 @@ from tests.made_edits import (
 )
 from tests.media_folder import media
 from tests.run import frame_chunks, make_analyzer, run_on_file, run_on_frames
-
-BLACK = (0, 0, 0)
 
 
 @pytest.fixture(scope="module")
