@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
@@ -102,7 +103,7 @@ class Ingress:
         # Serve makes this object inside the event loop that will serve it.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="ingress"))
         self._background: set[asyncio.Task[Any]] = set()
-        self._loops = (self._start(self._worker.run()), self._start(keep_tidy(settings, self._store, cache)))
+        self._loops = (self._start(self._work()), self._start(keep_tidy(settings, self._store, cache)))
         warm_up(settings)
 
     async def __del__(self) -> None:
@@ -277,6 +278,15 @@ class Ingress:
             raise InvalidRequest(f"no sections {unknown}; this document has {sorted(document.sections)}")
         kept = {name: section for name, section in document.sections.items() if name in wanted}
         return JSONResponse(document.model_copy(update={"sections": kept}).model_dump(mode="json"))
+
+    async def _work(self) -> None:
+        """Works on jobs, once the analyzers have loaded: a job from before a restart would find them missing."""
+        until_s = time.monotonic() + self._settings.jobs.start_wait_s
+        while time.monotonic() < until_s:
+            if not {"loading", "unreachable"} & set((await self._states()).values()):
+                break
+            await asyncio.sleep(self._settings.jobs.poll_s)
+        await self._worker.run()
 
     async def _ended(self, id: str) -> JobRecord:
         """The job, once it has ended."""

@@ -35,6 +35,10 @@ class JobSettings(Model):
     """Seconds between two reports of a worker, which also carry the progress and bring news of a cancellation."""
     poll_s: Annotated[float, Field(ge=0.02, le=60.0)] = 0.5
     """Seconds between two looks into the store for jobs that others have put there; own ones are seen at once."""
+    start_wait_s: Annotated[float, Field(ge=0.0, le=7200.0)] = 600.0
+    """Seconds after the start of an ingress during which jobs wait for analyzers that are still loading. Large models
+    take minutes from a cold disk; one that never comes must not hold up the others for ever. One that Serve has given
+    up is not waited for."""
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """How often a job is taken up whose worker dies. 3 survives two crashes that have other causes, and ends a video
     that kills whatever touches it."""
