@@ -35,24 +35,27 @@ class Description:
     Attributes:
         name: Of the analyzer.
         version: Of the analyzer.
-        state: ``ready``, or ``unavailable`` with code, reason and remedy.
+        state: ``ready``, ``loading`` while new settings make it load again, or ``unavailable`` with code, reason and
+            remedy.
         needs: What to decode for it, under its current config.
         config: The current settings, complete.
         deadline_s: Wall seconds it may take.
         models: ``id@revision`` of the models that are loaded.
         device: Where it runs.
+        load_s: Wall seconds of the last load with its warm-up.
         chunks_per_batch: Chunks that one call of ``observe`` should get when that many wait.
     """
 
     name: str
     version: str
-    state: Literal["ready", "unavailable"]
+    state: Literal["ready", "loading", "unavailable"]
     needs: Needs
     config: dict[str, Any]
     deadline_s: float
     models: tuple[str, ...]
     device: str
     chunks_per_batch: int = 1
+    load_s: float = 0.0
     code: str = ""
     reason: str = ""
     remedy: str = ""
@@ -140,13 +143,19 @@ class AnalyzerHost:
 
     def _load(self) -> None:
         limit_threads(self._runtime.threads)
-        self._unavailable = None
+        self._unavailable, self._loading = None, True
+        started_s = time.perf_counter()
         try:
             self._analyzer.load()
+            self._analyzer.warm_up()
         except Unavailable as error:
             self._unavailable = error
-        else:
-            self._analyzer.warm_up()
+        except AnalysisFailed as error:
+            # A warm-up that finds the card full: the others on it go on, and this one says why it does not.
+            self._unavailable = Unavailable(error.code, error.reason, error.remedy)
+        finally:
+            self._loading = False
+        self._load_s = time.perf_counter() - started_s
         limit_threads(self._runtime.threads)
 
     def configure(self, config: Mapping[str, Any] | None) -> None:
@@ -164,13 +173,14 @@ class AnalyzerHost:
         return Description(
             name=self._cls.name,
             version=self._cls.version,
-            state="unavailable" if lost else "ready",
+            state="loading" if self._loading else "unavailable" if lost else "ready",
             needs=self._analyzer.needs(),
             config=self._analyzer.config.model_dump(mode="json"),
             deadline_s=self._analyzer.config.deadline_s,
             models=() if lost else self._analyzer.loaded_models(),
             device=self._runtime.device,
             chunks_per_batch=self._analyzer.config.chunks_per_batch,
+            load_s=self._load_s,
             code=lost.code if lost else "",
             reason=lost.reason if lost else "",
             remedy=lost.remedy if lost else "",

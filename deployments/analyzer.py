@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +15,7 @@ from ray import serve
 from analyzers.base import Context
 from analyzers.host import AnalyzerHost, Concluded, Description, Fault, Observed, Refused
 from analyzers.runtime import Runtime
+from deployments.replica_metrics import ReplicaMetrics
 from deployments.turns import Turns
 from media.types import AudioChunk, AudioClip, ChunkHeader, FrameBatch, FrameChunk
 from schema.errors import validation_text
@@ -25,6 +28,10 @@ FIRST = 11
 MAX_ONGOING = 8
 """Calls a replica holds at once. One computes, the others wait beside it with their pictures already at hand; above
 that the router keeps them. ``describe`` never waits behind a computation."""
+
+DEVICE_VARIABLE = "TIKTOK_ANALYZER_DEVICE"
+"""Environment variable; ``cpu`` lets replicas that booked a share of a GPU compute on the CPU. For a Ray that was told
+of a GPU which is not there (``ray start --num-gpus=1``): the production file can then be tried anywhere."""
 
 BOOKED_CPUS = 0.05
 """CPUs that Ray books for a replica unless the yaml says otherwise, so that ``serve run graph:app`` fits on two cores:
@@ -49,8 +56,10 @@ class AnalyzerReplica:
     def __init__(self, name: str, runtime: Runtime | None = None) -> None:
         self._name = name
         resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
-        self._runtime = replace(runtime or Runtime(), gpu_share=min(1.0, resources.get("GPU", 0.0)))
-        self._turns: Turns[Observed | Fault] = Turns(name, lambda chunks: self._host.observe_each(chunks))
+        share = 0.0 if os.environ.get(DEVICE_VARIABLE) == "cpu" else min(1.0, resources.get("GPU", 0.0))
+        self._runtime = replace(runtime or Runtime(), gpu_share=share)
+        self._turns: Turns[Observed | Fault] = Turns(name, self._observe_each)
+        self._metrics = ReplicaMetrics(name)
         self._loaded: AnalyzerHost | None = None
         self._refused = ""
 
@@ -79,7 +88,10 @@ class AnalyzerReplica:
                 logger.error("%s: %s", self._name, self._refused)
                 return
         self._refused = ""
-        self._turns.chunks_at_once = self._host.describe().chunks_per_batch
+        description = self._host.describe()
+        self._turns.chunks_at_once = description.chunks_per_batch
+        self._metrics.loaded(description)
+        logger.info("%s is %s after %.1f s", self._name, description.state, description.load_s)
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; a replica that raises three times is replaced.
@@ -108,7 +120,14 @@ class AnalyzerReplica:
 
     async def conclude(self, priority: int, observations: list[Any], context: Context) -> Concluded | Refused | Fault:
         """The result over the whole clip from all observations in the order of time."""
-        return await self._turns.take(priority, lambda: self._host.conclude(observations, context))
+        answer = await self._turns.take(priority, lambda: self._host.conclude(observations, context))
+        self._metrics.concluded(answer)
+        return answer
+
+    def _observe_each(self, chunks: Sequence[Any]) -> list[Observed | Fault]:
+        answers = self._host.observe_each(chunks)
+        self._metrics.observed(answers)
+        return answers
 
 
 AnalyzerDeployment = serve.deployment(

@@ -29,6 +29,7 @@ from deployments.ingress_events import EventStream, first_wanted
 from deployments.job_analysis import JobAnalysis
 from deployments.pipeline import describe_all
 from deployments.settings import GraphArgs
+from deployments.starting import states_of_silent
 from jobs.bell import Bell
 from jobs.cache import SectionCache
 from jobs.callbacks import Callbacks
@@ -144,7 +145,7 @@ class Ingress:
     async def ready(self) -> JSONResponse:
         """Whether every analyzer's replica answers; an analyzer without its weights is ready to say so."""
         states = await self._states()
-        reachable = all(state != "unreachable" for state in states.values())
+        reachable = all(state.partition(":")[0] not in ("loading", "unreachable") for state in states.values())
         body = LiveResponse(status="ready" if reachable else "not_ready")
         return JSONResponse(body.model_dump(), 200 if reachable else 503)
 
@@ -314,7 +315,9 @@ class Ingress:
         return await describe_all(self._handles, deployed, self._settings.describe_timeout_s)
 
     async def _states(self) -> dict[str, str]:
-        return analyzer_states(await self._described())
+        described = await self._described()
+        silent = [name for name, answer in described.items() if isinstance(answer, Failure)]
+        return analyzer_states(described, await states_of_silent(silent))
 
 
 def _job_answer(record: JobRecord, status: int, headers: dict[str, str]) -> JSONResponse:

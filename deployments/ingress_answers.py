@@ -18,12 +18,20 @@ def analyzer_rows(described: Mapping[str, Description | Failure]) -> tuple[Analy
     return tuple(_row(name, answer) for name, answer in described.items())
 
 
-def analyzer_states(described: Mapping[str, Description | Failure]) -> dict[str, str]:
-    """Per analyzer: ``ready``, ``ready: new settings were refused ...``, ``unavailable: why`` or ``unreachable``."""
+def analyzer_states(
+    described: Mapping[str, Description | Failure], starting: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Per analyzer: ``ready``, ``ready: new settings were refused ...``, ``loading``, ``unavailable: why``, or
+    ``unreachable``.
+
+    Args:
+        described: What each said of itself.
+        starting: For those that said nothing: what Serve says of them.
+    """
     states = {}
     for name, answer in described.items():
         if isinstance(answer, Failure):
-            states[name] = "unreachable"
+            states[name] = (starting or {}).get(name, "unreachable")
         else:
             states[name] = f"{answer.state}: {answer.reason}" if answer.reason else answer.state
     return states

@@ -95,7 +95,7 @@ class HealthResponse(Model):
     jobs_queued: int
     """Jobs that wait for their turn, whoever accepted them."""
     analyzers: dict[str, str]
-    """Per analyzer: ``ready``, ``unavailable: why`` or ``unreachable``."""
+    """Per analyzer: ``ready``, ``loading``, ``unavailable: why``, ``unreachable`` or ``unreachable: why``."""
 
 
 class LiveResponse(Model):
