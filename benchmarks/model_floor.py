@@ -8,6 +8,7 @@ no run reaches it. Both speeds are measured on the device itself, with one large
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,8 +103,6 @@ def call_flops(module: Any, output: Any) -> float | None:
     if hasattr(module, "in_features") and hasattr(module, "out_features"):
         return 2.0 * float(module.in_features) * float(output.numel())
     if hasattr(module, "kernel_size") and hasattr(module, "in_channels"):
-        kernel = 1
-        for side in module.kernel_size:
-            kernel *= side
-        return 2.0 * module.in_channels / module.groups * kernel * float(output.numel())
+        kernel = float(math.prod(module.kernel_size))
+        return 2.0 * float(module.in_channels) / float(module.groups) * kernel * float(output.numel())
     return None

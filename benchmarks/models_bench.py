@@ -188,7 +188,7 @@ def _memory_mb(gpu_share: float) -> float:
     if gpu_share > 0.0:
         import torch
 
-        return torch.cuda.max_memory_reserved() / 1e6
+        return float(torch.cuda.max_memory_reserved()) / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
