@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,8 @@ from schema.api import AnalyzeResponse, AnalyzersResponse, HealthResponse, LiveR
 from schema.document import AnalysisDocument
 from schema.errors import InternalError, InvalidRequest, NotFound, StoreUnavailable, error_from
 from schema.jobs import JobPage, JobState, JobStatus
+
+logger = logging.getLogger("tiktok_analyzer.ingress")
 
 app = FastAPI(
     title="TikTok analyzer",
@@ -112,6 +115,15 @@ class Ingress:
         for loop in getattr(self, "_loops", ()):
             loop.cancel()
         await asyncio.gather(*getattr(self, "_loops", ()), return_exceptions=True)
+
+    async def check_health(self) -> None:
+        """Called by Serve every few seconds; a replica that raises three times is replaced.
+
+        Raises:
+            RuntimeError: It accepts jobs, and works on none.
+        """
+        if self._loops[0].done():
+            raise RuntimeError("the loop that works on jobs has ended")
 
     @app.get("/health", response_model=HealthResponse, responses=error_responses(InternalError), tags=["operation"])
     async def health(self) -> HealthResponse:
@@ -307,8 +319,13 @@ class Ingress:
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._over)
         return task
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("work in the background failed", exc_info=error)
 
     async def _described(self) -> dict[str, Description | Failure]:
         deployed = tuple(name for name in names() if name in self._handles)
