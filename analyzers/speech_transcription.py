@@ -67,8 +67,11 @@ class SpeechTranscriptionConfig(AnalyzerConfig):
     beam_size: Annotated[int, Field(ge=1, le=10)] = 5
     """Beams of the search; Whisper's published results are with 5. 1 is greedy: faster, slightly worse."""
     windows_per_batch: Annotated[int, Field(ge=1, le=64)] = 8
-    """Windows of up to 30 s of speech that are decoded at once. Higher fills a GPU and costs memory in proportion to it
-    times ``beam_size``; it is halved by itself where the memory does not reach."""
+    """Windows of up to 30 s of speech, of one video or several, that are decoded at once. Higher fills a GPU and costs
+    memory in proportion to it times ``beam_size``; it is halved by itself where the memory does not reach."""
+    chunks_per_batch: Annotated[int, Field(ge=1, le=32)] = 4
+    """Videos whose windows are batched together when that many wait: four of 30 s fill half a batch. Higher makes the
+    first of them wait for more."""
     vad_threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     """Silero's probability that opens speech; its authors' default. Higher misses soft speech."""
     vad_silence_ms: Annotated[int, Field(ge=10, le=10_000)] = 160
@@ -165,20 +168,23 @@ class SpeechTranscription(
         return (self._weights.label,)
 
     def observe(self, chunks: Sequence[AudioChunk]) -> list[Transcribed]:
-        """Transcribes each sound track."""
-        return [self._transcribed(chunk.clip) for chunk in chunks]
+        """Transcribes the sound tracks, their windows batched together."""
+        tracks: list[Float32Array] = [
+            np.nan_to_num(chunk.clip.samples, nan=0.0, posinf=0.0, neginf=0.0) for chunk in chunks
+        ]
+        heard = iter(self._whisper.hear([track for track in tracks if len(track)], self.config.listen_settings()))
+        return [
+            self._transcribed(chunk.clip, track, next(heard) if len(track) else None)
+            for chunk, track in zip(chunks, tracks, strict=True)
+        ]
 
-    def _transcribed(self, clip: AudioClip) -> Transcribed:
-        nothing = np.zeros(0, np.float32)
-        samples: Float32Array = np.nan_to_num(clip.samples, nan=0.0, posinf=0.0, neginf=0.0)
-        if not len(samples):
-            return Transcribed(clip.start_s, 0.0, None, nothing)
-        heard = self._whisper.hear(samples, self.config.listen_settings())
-        if heard.windows:
-            pitch = pitch_track(samples, self.config.pitch_low_hz, self.config.pitch_high_hz)
+    def _transcribed(self, clip: AudioClip, track: Float32Array, heard: Heard | None) -> Transcribed:
+        pitches_hz = np.zeros(0, np.float32)
+        if heard is not None and heard.windows:
+            pitch = pitch_track(track, self.config.pitch_low_hz, self.config.pitch_high_hz)
             clear = pitch.periodicity >= self.config.pitched
-            nothing = np.where(clear, pitch.f0_hz, np.nan).astype(np.float32)
-        return Transcribed(clip.start_s, clip.duration_s, heard, nothing)
+            pitches_hz = np.where(clear, pitch.f0_hz, np.nan).astype(np.float32)
+        return Transcribed(clip.start_s, clip.duration_s, heard, pitches_hz)
 
     def conclude(self, observations: Sequence[Transcribed], context: Context) -> SpeechTranscriptionResult:
         """Segments with their marks.

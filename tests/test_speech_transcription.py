@@ -162,6 +162,42 @@ def test_words_equal_the_librarys_own(small: SpeechTranscription, tiny_weights: 
     assert all(0.0 <= w.start_time < w.end_time <= 36.0 for w in words)
 
 
+def test_videos_of_one_batch_do_not_touch_each_other(small: SpeechTranscription) -> None:
+    chunks = [chunk(long_talk(36)), chunk(np.zeros(0)), chunk(np.zeros(RATE_HZ)), chunk(talk(), 0.5)]
+    together = small.observe(chunks)
+    for one, both in zip((small.observe([c])[0] for c in chunks), together, strict=True):
+        assert (one.start_s, one.length_s) == (both.start_s, both.length_s)
+        np.testing.assert_array_equal(one.pitches_hz, both.pitches_hz)
+        assert (one.heard is None) == (both.heard is None)
+        if one.heard is not None and both.heard is not None:
+            assert one.heard.speech_s == both.heard.speech_s
+            assert timed(one.heard) == timed(both.heard)
+    assert [len(o.heard.windows) if o.heard else None for o in together] == [2, None, 0, 1]
+    assert small.observe([]) == []
+
+
+def timed(heard: Heard) -> list[tuple[str, float, float]]:
+    return [(w.text, w.start_s, w.end_s) for window in heard.windows for w in window.words]
+
+
+def test_languages_are_decoded_apart(small: SpeechTranscription, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken = iter(["de", "en", "de"])
+    monkeypatch.setattr(small._whisper, "_language", lambda *_: (next(spoken), 0.9, ()))
+    decode, asked = small._whisper._decode, []
+
+    def noted(features: np.ndarray, places: list[object], language: str, settings: object) -> object:
+        asked.append((language, len(features)))
+        return decode(features, places, language, settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(small._whisper, "_decode", noted)
+    observed = small.observe([chunk(talk())] * 3)
+    assert asked == [("de", 2), ("en", 1)]
+    assert [o.heard.language for o in observed if o.heard] == ["de", "en", "de"]
+    first, second, third = (timed(o.heard) for o in observed if o.heard)
+    assert first == third
+    assert [word for word, _, _ in first] == [word for word, _, _ in second]
+
+
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_batch_size_changes_nothing(small: SpeechTranscription, batch: int) -> None:
     samples = long_talk(36)
@@ -294,7 +330,7 @@ def test_out_of_memory_halves_the_batch(model_of: SpeechTranscription) -> None:
     inner = model_of._whisper._model
     inner.model = full = Full(inner.model, 1)
     assert transcribe(model_of, long_talk(36)).words == 2 * len(SENTENCE.split())
-    assert full.asked == [2, 2, 1, 1]
+    assert full.asked == [2, 1, 1]
 
 
 def test_one_window_without_room_fails_by_name_and_the_next_video_goes_on(model_of: SpeechTranscription) -> None:

@@ -1,23 +1,25 @@
 """Whisper by faster-whisper and CTranslate2: voice detection, batched decoding, word times. Never imports torch.
 
 The sound is cut to speech by Silero VAD, speech is packed into windows of up to 30 s, and windows are decoded in
-batches, as in Bain et al., "WhisperX: time-accurate speech transcription of long-form audio" (Interspeech 2023); the
-work itself is ``faster_whisper.BatchedInferencePipeline``. Decoding is by beam search at temperature 0 and without the
-text of the window before, so that the same sound gives the same text, and one invented sentence does not breed others.
+batches, as in Bain et al., "WhisperX: time-accurate speech transcription of long-form audio" (Interspeech 2023). The
+work is ``faster_whisper.BatchedInferencePipeline``'s; only the order is this module's own, so that windows of several
+videos share a batch: a video of 30 s has one window, and a GPU decodes eight in little more time than one. Decoding is
+by beam search at temperature 0 and without the text of the window before, so that the same sound gives the same text,
+and one invented sentence does not breed others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from analyzers.base import AnalysisFailed, Unavailable
+from analyzers.base import Unavailable
 from analyzers.inference.offline import go_offline
-from analyzers.inference.oom import REMEDY, is_out_of_memory
+from analyzers.inference.oom import REMEDY, in_halves, is_out_of_memory
 from analyzers.signal.transcript import RawWord, Window
 from analyzers.stop import stop_if_nobody_waits
 from media.types import Float32Array
@@ -110,54 +112,119 @@ class Whisper:
             raise _unavailable(folder, error) from error
         self.compute_type: str = self._model.model.compute_type
 
-    def hear(self, samples: Float32Array, settings: ListenSettings) -> Heard:
-        """Transcribes one sound.
+    def hear(self, sounds: Sequence[Float32Array], settings: ListenSettings) -> list[Heard]:
+        """Transcribes sounds, their windows batched together.
 
         Args:
-            samples: float32 (N,) at 16 kHz, finite.
+            sounds: float32 (N,) each, at 16 kHz, finite.
             settings: How.
 
         Raises:
             AnalysisFailed: ``gpu_out_of_memory`` with one window at a time.
+            Stopped: Nobody waits for it any more; asked between batches.
         """
-        batch = settings.windows_per_batch
-        while True:
-            try:
-                return self._hear(samples, settings, batch)
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-                if batch == 1:
-                    raise AnalysisFailed("gpu_out_of_memory", _first_line(error), REMEDY, True) from error
-            # Its words are computed again with the next batch: the pipeline gives none back of a window that failed.
-            batch = max(1, batch // 2)
+        cuts = [self._cut(samples, settings) for samples in sounds]
+        decoded: dict[tuple[int, int], Any] = {}
+        # One language at a time: the words of a batch are aligned behind one start of text.
+        for language in dict.fromkeys(cut.language for cut in cuts):
+            jobs = [(k, j) for k, cut in enumerate(cuts) if cut.language == language for j in range(len(cut.features))]
+            for begin in range(0, len(jobs), settings.windows_per_batch):
+                stop_if_nobody_waits()
+                batch = jobs[begin : begin + settings.windows_per_batch]
 
-    def _hear(self, samples: Float32Array, settings: ListenSettings, batch: int) -> Heard:
+                def decode(part: Sequence[tuple[int, int]], language: str = language) -> list[Any]:
+                    features = np.stack([cuts[k].features[j] for k, j in part])
+                    return self._decode(features, [cuts[k].places[j] for k, j in part], language, settings)
+
+                decoded.update(zip(batch, in_halves(decode, batch), strict=True))
+        return [
+            self._heard(cut, [decoded[k, j] for j in range(len(cut.features))], settings) for k, cut in enumerate(cuts)
+        ]
+
+    def _cut(self, samples: Float32Array, settings: ListenSettings) -> _Cut:
+        """Speech, packed into windows, and its language."""
+        from faster_whisper.audio import pad_or_trim
+        from faster_whisper.vad import VadOptions, collect_chunks, get_speech_timestamps
+
+        extract = self._model.feature_extractor
+        options = VadOptions(
+            threshold=settings.vad_threshold,
+            min_silence_duration_ms=settings.vad_silence_ms,
+            speech_pad_ms=settings.vad_margin_ms,
+            max_speech_duration_s=extract.chunk_length,
+        )
+        speech = get_speech_timestamps(samples, options)
+        if not speech:
+            return _Cut((), (), (), settings.language or "", None, ())
+        sounds, places = collect_chunks(samples, speech, max_duration=extract.chunk_length)
+        features = [extract(sound)[..., :-1] for sound in sounds]
+        language, probability, scores = self._language(features, settings)
+        return _Cut(tuple(speech), tuple(map(pad_or_trim, features)), tuple(places), language, probability, scores)
+
+    def _language(
+        self, features: Sequence[Any], settings: ListenSettings
+    ) -> tuple[str, float | None, tuple[tuple[str, float], ...]]:
+        """The language with its probability, and the most probable ones; no probability where it is given."""
+        if settings.language is not None or not self._model.model.is_multilingual:
+            return (settings.language if self._model.model.is_multilingual else None) or "en", None, ()
+        language, probability, scores = self._model.detect_language(features=np.concatenate(features, axis=1))
+        best = sorted(scores, key=lambda entry: -entry[1])[:LANGUAGES_KEPT]
+        return str(language), float(probability), tuple((str(name), float(score)) for name, score in best)
+
+    def _decode(self, features: Any, places: Sequence[Any], language: str, settings: ListenSettings) -> list[Any]:
+        """Text of each window, with its words aligned to the sound but not yet timed against their neighbours."""
         from faster_whisper import BatchedInferencePipeline
 
-        # A new pipeline each time: it remembers the end of the last word it heard.
-        segments, info = BatchedInferencePipeline(self._model).transcribe(
-            samples,
-            language=settings.language,
+        pipeline: Any = BatchedInferencePipeline(_Aligning(self._model))
+        return list(pipeline.forward(features, self._tokenizer(language), places, self._options(settings)))
+
+    def _tokenizer(self, language: str) -> Any:
+        from faster_whisper.tokenizer import Tokenizer
+
+        multilingual = self._model.model.is_multilingual
+        return Tokenizer(self._model.hf_tokenizer, multilingual, task="transcribe", language=language)
+
+    def _options(self, settings: ListenSettings) -> Any:
+        """The library's own options, as it makes them for a sound without speech."""
+        from faster_whisper import BatchedInferencePipeline
+
+        _, info = BatchedInferencePipeline(self._model).transcribe(
+            np.zeros(0, np.float32),
+            language="en",
             beam_size=settings.beam_size,
             temperature=0.0,
-            batch_size=batch,
             word_timestamps=True,
-            vad_filter=True,
-            vad_parameters={
-                "threshold": settings.vad_threshold,
-                "min_silence_duration_ms": settings.vad_silence_ms,
-                "speech_pad_ms": settings.vad_margin_ms,
-            },
         )
-        windows = tuple(_windows(segments))
-        scores = sorted(info.all_language_probs or (), key=lambda entry: -entry[1])[:LANGUAGES_KEPT]
+        return info.transcription_options
+
+    def _heard(self, cut: _Cut, windows: Sequence[Any], settings: ListenSettings) -> Heard:
+        """Word times of one sound, window after window, on the sound's own time line."""
+        from faster_whisper.vad import SpeechTimestampsMap
+
+        found: list[Window] = []
+        if windows:
+            options, tokenizer = self._options(settings), self._tokenizer(cut.language)
+            place = SpeechTimestampsMap(list(cut.speech), RATE_HZ)
+            last_s = 0.0
+            for window in windows:
+                aligned = _Aligned(self._model.frames_per_second, window[0]["alignment"])
+                last_s = type(self._model).add_word_timestamps(
+                    aligned,
+                    [window],
+                    tokenizer,
+                    None,
+                    None,
+                    options.prepend_punctuations,
+                    options.append_punctuations,
+                    last_s,
+                )
+                found += [_window(part, place) for part in window if part["words"]]
         return Heard(
-            windows=windows,
-            speech_s=float(info.duration_after_vad),
-            language=str(info.language),
-            language_probability=float(info.language_probability) if scores else None,
-            languages=tuple((str(name), float(probability)) for name, probability in scores),
+            windows=tuple(found),
+            speech_s=sum(s["end"] - s["start"] for s in cut.speech) / RATE_HZ,
+            language=cut.language,
+            language_probability=cut.probability,
+            languages=cut.scores,
         )
 
     def warm_up(self) -> None:
@@ -180,17 +247,72 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _windows(segments: Iterable[Any]) -> Iterable[Window]:
-    """Those segments that hold words, as plain values."""
-    for segment in segments:
-        stop_if_nobody_waits()
-        words = tuple(
-            RawWord(str(w.word), float(w.start), float(w.end), float(w.probability)) for w in segment.words or ()
-        )
-        if words:
-            yield Window(
-                words=words,
-                avg_logprob=float(segment.avg_logprob),
-                no_speech_prob=min(max(float(segment.no_speech_prob), 0.0), 1.0),
-                compression_ratio=float(segment.compression_ratio),
-            )
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """One sound, cut to speech.
+
+    Attributes:
+        speech: Start and end of each stretch in samples, as the library has them.
+        features: One spectrogram for each window, padded to 30 s.
+        places: What the library notes about each window.
+        language: ISO 639-1; empty where there is no speech.
+        probability: Of the language; None where it was given.
+        scores: The most probable languages.
+    """
+
+    speech: tuple[dict[str, int], ...]
+    features: tuple[Any, ...]
+    places: tuple[Any, ...]
+    language: str
+    probability: float | None
+    scores: tuple[tuple[str, float], ...]
+
+
+class _Aligning:
+    """The model inside the pipeline. It aligns words to the sound while the encoder's output is there, and leaves what
+    depends on the window before to ``Whisper._heard``: in a batch, that may be another video's."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def add_word_timestamps(
+        self, windows: list[Any], tokenizer: Any, encoded: Any, frames: Any, before: str, behind: str, last_s: float
+    ) -> float:
+        """Called by the pipeline; keeps each window's alignment in its first part."""
+        tokens = [[t for part in window for t in part["tokens"] if t < tokenizer.eot] for window in windows]
+        alignments = self._model.find_alignment(tokenizer, tokens, encoded, frames)
+        for window, alignment in zip(windows, alignments, strict=True):
+            window[0]["alignment"] = alignment
+            for part in window:
+                part["words"] = []
+        return last_s
+
+
+@dataclass(frozen=True)
+class _Aligned:
+    """What the library's timing of words needs of a model, for one window that is aligned already."""
+
+    frames_per_second: int
+    alignment: list[Any]
+
+    def find_alignment(self, *_: Any) -> list[list[Any]]:
+        return [self.alignment]
+
+
+def _window(part: Any, place: Any) -> Window:
+    """A part of a window as plain values; its times count from the first sample of speech, silence left out."""
+    words = []
+    for word in part["words"]:
+        # Start and end are put back by the same stretch of speech, so that no word lasts over a silence.
+        stretch = place.get_chunk_index((word["start"] + word["end"]) / 2)
+        start_s, end_s = (float(place.get_original_time(word[key], stretch)) for key in ("start", "end"))
+        words.append(RawWord(str(word["word"]), start_s, end_s, float(word["probability"])))
+    return Window(
+        words=tuple(words),
+        avg_logprob=float(part["avg_logprob"]),
+        no_speech_prob=min(max(float(part["no_speech_prob"]), 0.0), 1.0),
+        compression_ratio=float(part["compression_ratio"]),
+    )
