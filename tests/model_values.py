@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from schema.api import AnalyzeRequest
 from schema.base import TimedSpan
 
 TEXT = st.text(max_size=12)
@@ -35,6 +36,10 @@ def model_values(model: type[BaseModel]) -> st.SearchStrategy[Any]:
         return st.tuples(times, st.fixed_dictionaries(fields)).map(
             lambda drawn: model(start_time=drawn[0][0], end_time=sum(drawn[0]), **drawn[1])
         )
+    if issubclass(model, AnalyzeRequest):  # has one of two
+        sources = {name: fields.pop(name) for name in ("video_path", "tiktok_url")}
+        given = st.one_of([values.filter(bool).map(lambda text, n=name: {n: text}) for name, values in sources.items()])
+        return st.tuples(given, st.fixed_dictionaries(fields)).map(lambda drawn: model(**drawn[0], **drawn[1]))
     return st.fixed_dictionaries(fields).map(lambda drawn: model(**drawn))
 
 
