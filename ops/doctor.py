@@ -20,8 +20,12 @@ from rich.table import Table
 from deployments.settings import PROJECT_ROOT, GraphArgs
 from jobs.disk import DiskGuard
 from ops import doctor_checks as checks
+from ops.budget_report import shortfall_text, shortfalls
 from ops.doctor_checks import Check, GpuFacts
+from ops.profile_models import profile_pins
+from ops.profiles import PROFILE_FILES, Profile, load_profile, profile_for
 from ops.server import OBJECT_STORE_BYTES
+from weights.check import quick_state
 
 PROJECT = "tiktok-analyzer"
 SERVICE_PORT, DASHBOARD_PORT = 8003, 8265
@@ -61,7 +65,27 @@ def run_doctor(args: GraphArgs | None = None) -> list[Check]:
         checks.check_port("dashboard", DASHBOARD_PORT, is_free(DASHBOARD_PORT), "Ray takes the next free port."),
         checks.check_flags(os.environ),
         checks.check_gpu(has_driver, gpus),
+        gpu_shares(gpus),
+        weights(profile_for(gpus[0].memory_mib if gpus else 0) or "cpu", args),
     ]
+
+
+def gpu_shares(gpus: list[GpuFacts]) -> Check:
+    """The shares of the profile that is made for the first card, against that card."""
+    profile = profile_for(gpus[0].memory_mib) if gpus else None
+    if profile is None:
+        return checks.check_gpu_shares(None, [])
+    short = shortfalls(load_profile(PROFILE_FILES[profile]), gpus[0].memory_mib)
+    return checks.check_gpu_shares(profile, [shortfall_text(line) for line in short])
+
+
+def weights(profile: Profile, args: GraphArgs) -> Check:
+    """The models that this profile loads, as they lie in the weights folder of these settings."""
+    pins = profile_pins(load_profile(PROFILE_FILES[profile]), args.licence_policy)
+    states = {pin.name: quick_state(pin, args.runtime.weights_path).state for pin in pins}
+    missing = [name for name, state in states.items() if state == "missing"]
+    wrong = [name for name, state in states.items() if state not in ("missing", "ready")]
+    return checks.check_weights(profile, missing, wrong, len(pins))
 
 
 def render(rows: list[Check]) -> Table:

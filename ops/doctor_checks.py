@@ -36,8 +36,8 @@ TURING = (7, 5)
 BFLOAT16_FROM = (8, 0)
 """Compute capability from which on a card computes in bfloat16; torch says yes on older ones and emulates it."""
 
-PROFILE_GPU_MIB = 46_000
-"""Memory that the production profile shares out: a 48 GB card shows 46 to 49 thousand MiB."""
+SMALLEST_GPU_MIB = 15_000
+"""What a 16 GB card shows, about: the smallest that a profile is made for."""
 
 CUDA_13_DRIVER = 580
 """First driver for CUDA 13, which PyPI's torch is built with."""
@@ -244,11 +244,46 @@ def check_gpu(has_driver: bool, gpus: Sequence[GpuFacts]) -> Check:
         return Check(
             "GPU", "warn", found, f"PyPI's torch is built with CUDA 13: install driver {CUDA_13_DRIVER} or newer."
         )
-    if gpu.memory_mib < PROFILE_GPU_MIB:
-        return Check("GPU", "warn", found, "serve_config.yaml shares out 48 GB: deploy fewer model-backed analyzers.")
+    if gpu.memory_mib < SMALLEST_GPU_MIB:
+        return Check("GPU", "warn", found, "No profile is made for so little memory. Use --profile cpu.")
     if gpu.capability < BFLOAT16_FROM:
         return Check("GPU", "ok", f"{found}: no bfloat16, no FlashAttention 2; float16 and SDPA are used")
     return Check("GPU", "ok", found)
+
+
+def check_gpu_shares(profile: str | None, shortfalls: Sequence[str]) -> Check:
+    """Whether the models of the profile for this card fit their shares of it.
+
+    Args:
+        profile: The one made for a card of this size; None without a GPU or with one too small.
+        shortfalls: One line for each analyzer whose share does not cover its need, with what to change.
+    """
+    if profile is None:
+        return Check("GPU shares", "ok", "no GPU to share")
+    if shortfalls:
+        found = f"--profile {profile}: {' '.join(shortfalls)}"
+        return Check("GPU shares", "warn", found, f"tiktok-analyzer profile {profile} --budget")
+    return Check("GPU shares", "ok", f"--profile {profile} fits this card")
+
+
+def check_weights(profile: str, missing: Sequence[str], wrong: Sequence[str], total: int) -> Check:
+    """Whether the models of a profile are here.
+
+    Args:
+        profile: Which.
+        missing: Names of models that were never pulled.
+        wrong: Names of models that are incomplete or of another revision.
+        total: How many models the profile loads.
+    """
+    if wrong:
+        remedy = f"tiktok-analyzer models pull {' '.join(wrong)}"
+        return Check("weights", "warn", f"incomplete or outdated: {', '.join(wrong)}", remedy)
+    if missing:
+        found = (
+            f"{total - len(missing)} of {total} models of the {profile} profile; the others' sections say unavailable"
+        )
+        return Check("weights", "warn", found, f"tiktok-analyzer models pull --profile {profile}")
+    return Check("weights", "ok", f"all {total} models of the {profile} profile")
 
 
 def parse_gpus(output: str) -> list[GpuFacts]:

@@ -26,6 +26,11 @@ CARD_MIB: dict[Profile, int] = {"gpu": 46_068, "gpu24": 23_034, "gpu16": 15_360}
 correction, an L4, a T4."""
 
 
+def profile_for(memory_mib: int) -> Profile | None:
+    """The profile for a card with so much memory; None where it is too small for any."""
+    return next((profile for profile, needed in CARD_MIB.items() if memory_mib >= needed), None)
+
+
 def graph_args(path: Path, data_dir: str | None = None) -> GraphArgs:
     """The application's settings in a Serve configuration.
 

@@ -111,7 +111,7 @@ class AnalyzerInfo(Model):
     title: str
     version: str
     state: str
-    """``ready``, ``unavailable`` or ``unreachable``."""
+    """``ready``, ``loading``, ``unavailable`` or ``unreachable``."""
     reason: str | None = None
     remedy: str | None = None
     after: tuple[str, ...]

@@ -19,6 +19,7 @@ from deployments.settings import GraphArgs
 from ops import doctor
 from ops import doctor_checks as checks
 from ops.doctor_checks import GIB, Check, GpuFacts
+from ops.profiles import profile_for
 from schema.api import DiskHealth
 
 RTX_8000 = GpuFacts("Quadro RTX 8000", 48_601, "580.95.05", (7, 5))
@@ -158,7 +159,8 @@ def replaced(**fields: object) -> GpuFacts:
         (True, [replaced(name="L40S", capability=(8, 9))], "ok", "compute capability 8.9"),
         (True, [replaced(name="Tesla V100", capability=(7, 0))], "fail", "Tesla V100"),
         (True, [replaced(driver="575.57.08")], "warn", "driver 575.57.08"),
-        (True, [replaced(memory_mib=24_576)], "warn", "24576 MiB"),
+        (True, [replaced(memory_mib=24_576)], "ok", "24576 MiB"),
+        (True, [replaced(memory_mib=8_192)], "warn", "8192 MiB"),
     ],
 )
 def test_gpu(has_driver: bool, gpus: list[GpuFacts], state: str, said: str) -> None:
@@ -166,6 +168,52 @@ def test_gpu(has_driver: bool, gpus: list[GpuFacts], state: str, said: str) -> N
     assert check.state == state
     assert said in check.found
     assert bool(check.remedy) == (state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("memory_mib", "profile"),
+    [
+        (48_601, "gpu"),
+        (46_068, "gpu"),
+        (46_067, "gpu24"),
+        (24_576, "gpu24"),
+        (16_376, "gpu16"),
+        (15_359, None),
+        (0, None),
+    ],
+)
+def test_the_profile_for_a_card(memory_mib: int, profile: str | None) -> None:
+    assert profile_for(memory_mib) == profile
+
+
+def test_gpu_shares() -> None:
+    assert checks.check_gpu_shares(None, []).state == "ok"
+    assert checks.check_gpu_shares("gpu24", []).found == "--profile gpu24 fits this card"
+    check = checks.check_gpu_shares("gpu", ["a needs 2.0 GB and has 1.0 GB."])
+    assert (check.state, check.remedy) == ("warn", "tiktok-analyzer profile gpu --budget")
+    assert "a needs 2.0 GB" in check.found
+    assert doctor.gpu_shares([RTX_8000]).found == "--profile gpu fits this card"
+    assert doctor.gpu_shares([]).found == "no GPU to share"
+
+
+@pytest.mark.parametrize(
+    ("missing", "wrong", "state", "said", "remedy"),
+    [
+        ([], [], "ok", "all 3 models of the cpu profile", ""),
+        (["a"], [], "warn", "2 of 3 models", "tiktok-analyzer models pull --profile cpu"),
+        (["a"], ["b"], "warn", "incomplete or outdated: b", "tiktok-analyzer models pull b"),
+    ],
+)
+def test_weights(missing: list[str], wrong: list[str], state: str, said: str, remedy: str) -> None:
+    check = checks.check_weights("cpu", missing, wrong, 3)
+    assert (check.state, check.remedy) == (state, remedy)
+    assert said in check.found
+
+
+def test_weights_of_an_empty_folder_are_missing(tmp_path: Path) -> None:
+    check = doctor.weights("cpu", GraphArgs(weights_dir=str(tmp_path)))
+    assert check.state == "warn"
+    assert check.found.startswith("0 of ")
 
 
 def test_a_newer_card_is_not_said_to_lack_bfloat16() -> None:
@@ -246,7 +294,7 @@ def test_a_container_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_this_machine_can_run_the_tests(tmp_path: Path) -> None:
     rows = doctor.run_doctor(GraphArgs(data_dir=str(tmp_path)))
     by_name = {row.name: row for row in rows}
-    assert len(by_name) == len(rows) == 13
+    assert len(by_name) == len(rows) == 15
     for name in ("Python", "packages", "OpenCV", "decoders", "data folder"):
         assert by_name[name].state != "fail", by_name[name]
     assert all(row.remedy for row in rows if row.state != "ok")
