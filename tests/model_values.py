@@ -38,7 +38,7 @@ def model_values(model: type[BaseModel]) -> st.SearchStrategy[Any]:
         )
     if issubclass(model, AnalyzeRequest):  # has one of two
         sources = {name: fields.pop(name) for name in ("video_path", "tiktok_url")}
-        given = st.one_of([values.filter(bool).map(lambda text, n=name: {n: text}) for name, values in sources.items()])
+        given = st.one_of([st.fixed_dictionaries({name: values.filter(bool)}) for name, values in sources.items()])
         return st.tuples(given, st.fixed_dictionaries(fields)).map(lambda drawn: model(**drawn[0], **drawn[1]))
     return st.fixed_dictionaries(fields).map(lambda drawn: model(**drawn))
 
