@@ -150,12 +150,6 @@ class SqlJobStore(JobStore):
         with self._reading() as session:
             return _one(session, id)
 
-    def find_key(self, idempotency_key: str) -> JobRecord | None:
-        """As the interface says."""
-        with self._reading() as session:
-            found = session.rows("SELECT * FROM jobs WHERE idempotency_key = ?", idempotency_key)
-            return record_from(found[0]) if found else None
-
     def find(
         self,
         states: Collection[JobState] = (),

@@ -65,10 +65,6 @@ class JobStore(ABC):
         """
 
     @abstractmethod
-    def find_key(self, idempotency_key: str) -> JobRecord | None:
-        """The job that was accepted with this key."""
-
-    @abstractmethod
     def find(
         self,
         states: Collection[JobState] = (),
