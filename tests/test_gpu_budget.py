@@ -71,6 +71,9 @@ def test_a_profile_for_a_large_card_is_found_out_on_a_small_one() -> None:
     ("pin", "stored_bytes"),
     [
         ("llava-next-video-7b", 2),
+        ("qwen2-vl-7b", 2),
+        ("yolov8x", 2),
+        ("vitpose-base", 4),
         ("blip2-opt-2.7b", 4),
         ("rtdetr-v2-r50", 4),
         ("segformer-b0", 4),

@@ -40,6 +40,7 @@ PEOPLE: tuple[Pin, ...] = (
         licence_url="https://huggingface.co/usyd-community/vitpose-base-simple",
         permissive=True,
         used_by=("body_pose",),
+        size_bytes=344_000_000,
     ),
     Pin(
         name="face-landmarker",

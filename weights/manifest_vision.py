@@ -54,6 +54,7 @@ VISION: tuple[Pin, ...] = (
         licence_url="https://huggingface.co/Qwen/Qwen2-VL-7B-Instruct",
         permissive=True,
         used_by=("qwen2_vl_temporal", "video_llava"),
+        size_bytes=16_570_000_000,
     ),
     Pin(
         name="blip2-opt-2.7b",
@@ -103,6 +104,7 @@ VISION: tuple[Pin, ...] = (
         alternative="rtdetr-v2-r50",
         used_by=("object_detection",),
         format="torch",
+        size_bytes=136_700_000,
     ),
     Pin(
         name="yolov8n",
