@@ -6,8 +6,8 @@ Method
       17 joints (Lin et al., 2014);
     * ByteTrack (Zhang et al., ECCV 2022) by shot says who is who; where ``object_detection`` follows the same person,
       its number stands beside;
-    * postures and gestures by named rules over the joints (``analyzers/vision/gestures.py``), in lengths of the
-      person's own trunk; the result lists each rule with its thresholds. They hold for at least ``min_gesture_s``;
+    * postures and gestures by named rules over the joints (``analyzers/vision/gestures.py`` and ``postures.py``), in
+      lengths of the person's own trunk; the result lists each rule with its thresholds;
     * nearness: length of the trunk over the picture's height (proportions: Winter 2009). A zoom looks the same.
 
 Two dimensions do not tell all: what the rules cannot see is said where they stand.
@@ -25,23 +25,20 @@ from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable, Una
 from analyzers.inference.device import open_device
 from analyzers.inference.oom import in_halves
 from analyzers.results.body_pose import BodyPoseResult, GestureRule
-from analyzers.results.detections import Detections, FrameDetections
 from analyzers.results.known_shots import known_shots
 from analyzers.results.poses import FramePoses, Poses, pack_poses
 from analyzers.vision.batches import each_frame
-from analyzers.vision.gestures import RULES, GestureSettings
+from analyzers.vision.gestures import RULES
+from analyzers.vision.given_boxes import given_boxes, pose_in_boxes, to_source
 from analyzers.vision.people import LEANING_IN, People, PeopleSettings
 from analyzers.vision.pose_net import RawPoses, VitPose, YoloPose
+from analyzers.vision.rules import GestureSettings
 from analyzers.vision.tracking import TrackSettings, import_tracker
 from analyzers.vision.yolo import YoloSettings
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameChunk, UInt8Array
 from schema.document import TimelineItem
 from weights.store import resolve
-
-PERSON = frozenset({"person"})
-
-_SAME_TIME_S = 1e-3
 
 
 class BodyPoseConfig(AnalyzerConfig):
@@ -82,7 +79,7 @@ class BodyPoseConfig(AnalyzerConfig):
     min_gesture_s: Annotated[float, Field(ge=0.0, le=30.0)] = 0.6
     """Shortest gesture: two samples at 3 per second, so that one misplaced joint makes none. Higher reports fewer."""
     min_posture_s: Annotated[float, Field(ge=0.0, le=60.0)] = 1.5
-    """Shortest posture: who squats or passes through a pose does not hold it for so long. Not yet tuned."""
+    """Shortest posture: who passes through one on the way to another does not hold it for so long. Not yet tuned."""
     raise_height: Annotated[float, Field(ge=-1.0, le=2.0)] = 0.15
     """Height of a wrist over its shoulder, in trunks, from which a hand is raised: 7 cm of an adult. Higher wants
     hands higher. Not yet tuned."""
@@ -111,6 +108,9 @@ class BodyPoseConfig(AnalyzerConfig):
     sit_drop: Annotated[float, Field(ge=0.0, le=1.0)] = 0.6
     """How far the knees are below the hips when sitting, in thighs: 0 on a chair seen from the side, 1 standing.
     Higher calls more sitting. Not yet tuned."""
+    feet_apart: Annotated[float, Field(gt=0.0, le=4.0)] = 1.0
+    """Distance of the feet, in trunks, up to which somebody with bent knees may sit: a lunge stands wider. Not yet
+    tuned."""
     stand_drop: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
     """The same from which somebody stands: a knee bent forward by 37 degrees. Not yet tuned."""
     lean_deg: Annotated[float, Field(gt=0.0, le=90.0)] = 20.0
@@ -201,7 +201,9 @@ class BodyPose(Analyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
     def observe(self, chunks: Sequence[FrameChunk]) -> list[Poses]:
         """Joints of everybody in each own frame, in px of the source."""
         if isinstance(self.net, VitPose):
-            return self._in_given_boxes(self.net, chunks)
+            net, config = self.net, self.config
+            boxes = [given_boxes(chunk, config.min_score, config.max_people) for chunk in chunks]
+            return pose_in_boxes(lambda batch: in_halves(net.joints, batch), chunks, boxes, config.frames_per_batch)
         found = each_frame(chunks, self._people, self.config.frames_per_batch)
         return [
             pack_poses(
@@ -216,47 +218,6 @@ class BodyPose(Analyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
             raise RuntimeError("body_pose: load() has not been called")
         settings = self.config.yolo_settings()
         return in_halves(lambda batch: net.people(batch, settings), frames)
-
-    def _in_given_boxes(self, net: VitPose, chunks: Sequence[FrameChunk]) -> list[Poses]:
-        """ViTPose in the boxes of ``object_detection``; frames that it did not sample are left out."""
-        places = [(c, k, seen) for c, chunk in enumerate(chunks) for k, seen in self._given(chunk)]
-        people = [
-            (chunks[c].batch.own[k], seen.boxes[i] / _factors(chunks[c]))
-            for c, k, seen in places
-            for i in range(len(seen))
-        ]
-        most = self.config.frames_per_batch
-        joints = [
-            j for first in range(0, len(people), most) for j in in_halves(net.joints, people[first : first + most])
-        ]
-        frames: list[list[FramePoses]] = [[] for _ in chunks]
-        taken = 0
-        for c, _, seen in places:
-            own = np.array(joints[taken : taken + len(seen)], np.float32).reshape(-1, 17, 3)
-            taken += len(seen)
-            own[..., :2] *= _factors(chunks[c])[:2]
-            frames[c].append(FramePoses(seen.time_s, seen.boxes, seen.scores, own))
-        return [
-            pack_poses(own, boxes_missing=not isinstance(chunk.upstream.get("object_detection"), Detections))
-            for chunk, own in zip(chunks, frames, strict=True)
-        ]
-
-    def _given(self, chunk: FrameChunk) -> list[tuple[int, FrameDetections]]:
-        """Own frames by number with the people that ``object_detection`` saw at their time."""
-        detections = chunk.upstream.get("object_detection")
-        if not isinstance(detections, Detections):
-            return []
-        found = []
-        for frame in detections.frames():
-            near = np.flatnonzero(np.abs(chunk.batch.own_pts_s - frame.time_s) <= _SAME_TIME_S)
-            if len(near):
-                people = frame.of(PERSON)
-                kept = np.flatnonzero(people.scores >= self.config.min_score)[: self.config.max_people]
-                names = tuple(people.class_names[i] for i in kept)
-                found.append(
-                    (int(near[0]), FrameDetections(frame.time_s, people.boxes[kept], people.scores[kept], names))
-                )
-        return found
 
     def conclude(self, observations: Sequence[Poses], context: Context) -> BodyPoseResult:
         """People, gestures, nearness."""
@@ -319,15 +280,9 @@ class BodyPose(Analyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
         return f"People: {', '.join([*parts, *counted])}."
 
 
-def _factors(chunk: FrameChunk) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """(x, y, x, y) from pixels of the rendition to pixels of the source."""
-    x, y = chunk.batch.to_source
-    return np.array([x, y, x, y], np.float32)
-
-
 def _in_source(raw: RawPoses, time_s: float, chunk: FrameChunk) -> FramePoses:
     """The people of a frame of the rendition, in px of the upright source picture."""
-    factors = _factors(chunk)
+    factors = to_source(chunk)
     joints = raw.joints.copy()
     joints[..., :2] *= factors[:2]
     return FramePoses(time_s, raw.boxes * factors, raw.scores, joints)

@@ -16,6 +16,9 @@ SHIN = TORSO * SHANK / TRUNK
 
 Point = tuple[float, float]
 
+BLAZE_TO_COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+"""BlazePose's 33 points that are COCO's 17 joints, in COCO's order (Bazarevsky et al., 2020)."""
+
 STANDING: dict[str, Point] = {
     "nose": (0.0, -40.0),
     "left_eye": (6.0, -45.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +25,8 @@ from deployments.settings import GraphArgs
 from media.types import Float32Array, FrameChunk, UInt8Array
 from ops.local import LocalRunner
 from schema.document import VideoFacts
-from tests.made_people import STANDING, TORSO, WIDE, arm, hand_at, joints
+from tests.made_people import BLAZE_TO_COCO, STANDING, TORSO, WIDE, arm, hand_at, joints
+from tests.media_folder import media
 from tests.model_runs import HOST, chunk_of, cuts, decoded_chunks, modules_after
 from tests.tiny_weights import TinyWeights
 from tests.upright_clip import ORIENTATIONS, patches, upright_pictures, write_clip
@@ -378,6 +380,15 @@ def knees(drop: float) -> dict[str, tuple[float, float]]:
     return {f"{s}_{j}": (x, y + (0.0 if j == "knee" else 80.0)) for s, x in sides for j in ("knee", "ankle")}
 
 
+LEG_JOINTS = ("hip", "knee", "ankle")
+LEGS = {
+    (side, joint): place
+    for side, x in (("left", WIDE / 2), ("right", -WIDE / 2))
+    for joint, place in (("hip", (x, TORSO)), ("knee", (x, TORSO + 10.0)), ("ankle", (x, TORSO + 80.0)))
+}
+"""Of somebody who sits, seen from the front."""
+
+
 @pytest.mark.parametrize(
     ("drop", "posture"), [(0.0, "sitting"), (0.599, "sitting"), (0.601, None), (0.799, None), (0.801, "standing")]
 )
@@ -385,6 +396,57 @@ def test_sitting_and_standing(drop: float, posture: str | None) -> None:
     found = names(joints(knees(drop)))
     assert found & {"sitting", "standing", "lying"} == ({posture} if posture else set())
     assert not names(joints(knees(drop), unseen=("left_knee", "right_knee"))) & {"sitting", "standing"}
+
+
+@pytest.mark.parametrize(("apart", "posture"), [(99.9, "sitting"), (100.1, "knees_bent")])
+def test_a_lunge_stands_wider_than_a_seat(apart: float, posture: str) -> None:
+    feet = {"left_ankle": (apart / 2, TORSO + 70.0), "right_ankle": (-apart / 2, TORSO + 70.0)}
+    found = names(joints({**knees(0.1), **feet}))
+    assert found & {"sitting", "knees_bent", "standing"} == {posture}
+    # Feet that are not seen say nothing.
+    assert "sitting" in names(joints({**knees(0.1), **feet}, unseen=("left_ankle",)))
+
+
+@pytest.mark.parametrize(("tilt", "posture"), [(19.5, "sitting"), (20.5, "knees_bent")])
+def test_who_leans_far_over_bent_knees_may_squat(tilt: float, posture: str) -> None:
+    over = float(np.tan(np.radians(tilt)) * TORSO)
+    hips = {f"{s}_{j}": (x - over, y) for s in ("left", "right") for j, (x, y) in ((j, LEGS[s, j]) for j in LEG_JOINTS)}
+    assert names(joints(hips)) & {"sitting", "knees_bent"} == {posture}
+
+
+def blaze(points: Any) -> Float32Array:
+    """COCO's 17 of BlazePose's 33 published points, all seen."""
+    chosen = np.asarray(points, np.float32)[list(BLAZE_TO_COCO), :2]
+    return np.concatenate([chosen, np.ones((17, 1), np.float32)], axis=1)
+
+
+def test_a_published_yoga_pose() -> None:
+    (entry,) = [e for e in json.loads(media("MANIFEST.json").read_text()) if e["file"] == "tfjs/pose.jpg"]
+    found = names(blaze(entry["truth"]["published"]["blazepose33_xy"]))
+    # A lunge with level arms.
+    assert found == {"arms_spread", "knees_bent"}
+
+
+def test_published_squats_are_squats_and_no_sitting() -> None:
+    points = json.loads(media("truth/pose_squats.full.json").read_text())
+    people = [blaze(frame) for frame in points]
+    poses = pack_poses(
+        [
+            FramePoses(k / 5, np.array([around(p)], np.float32), np.ones(1, np.float32), p[None])
+            for k, p in enumerate(people)
+        ]
+    )
+    facts = VideoFacts(container="made", duration_s=len(people) / 5, width=720, height=1280)
+    result = BodyPose(BodyPoseConfig(fps=5.0, min_posture_s=1.0)).conclude([poses], Context(facts))
+    # Down and up by the height of the hips alone, half way between the highest and the lowest.
+    hips = np.array([(p[11, 1] + p[12, 1]) / 2 for p in people])
+    low = hips > (hips.min() + hips.max()) / 2
+    squats = int(low[0]) + int((low[1:] & ~low[:-1]).sum())
+    assert len(spans(result, "knees_bent")) == squats == 3
+    assert spans(result, "sitting") == []
+    assert len(spans(result, "standing")) == squats
+    assert result.max_people == 1
+    assert len(result.people) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,93 +3,22 @@
 Each rule reads joints that are seen, in lengths of the person's own trunk (``skeleton.torso_px``), and says nothing
 where one of them is not seen. The score of a hit is the lowest confidence of the joints that the rule read.
 
-What two dimensions cannot tell: an arm or a body that points at the camera; sitting from a held deep squat seen from
-the front; a finger (a stretched arm counts as pointing). Waving needs more samples per second than are taken.
+What two dimensions cannot tell: an arm or a body that points at the camera; a finger (a stretched arm counts as
+pointing). Who sits and leans far over, or with the feet wide apart, comes out as ``knees_bent``, as squats and lunges
+do; a squat with an upright trunk comes out as ``sitting``. Waving needs more samples per second than are taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
-from analyzers.vision.skeleton import SIDES, THIGH, TRUNK, Skeleton, bend_deg, hang_deg
-
-Side = Literal["left", "right", "both"]
-"""The person's own left and right."""
-
-Kind = Literal["gesture", "posture"]
-
-
-@dataclass(frozen=True)
-class GestureSettings:
-    """Thresholds; lengths in trunks, angles in degrees. ``BodyPoseConfig`` says what each does.
-
-    The fields have the names of the settings.
-    """
-
-    min_joint: float
-    raise_height: float
-    up_height: float
-    straight_deg: float
-    point_deg: float
-    level_deg: float
-    face_reach: float
-    cross_width: float
-    hip_reach: float
-    elbow_out: float
-    hands_apart: float
-    sit_drop: float
-    stand_drop: float
-    lean_deg: float
-    lie_deg: float
-    head_deg: float
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One rule that holds.
-
-    Attributes:
-        name: Of the gesture or posture.
-        side: Which arm; None where sides have no meaning.
-        score: Lowest confidence of the joints that were read, in [0, 1].
-    """
-
-    name: str
-    side: Side | None
-    score: float
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A named rule.
-
-    Attributes:
-        name: What it finds.
-        kind: A posture lasts, a gesture is made.
-        text: The rule in words; ``{field}`` stands for a setting.
-        find: The rule itself: a skeleton, its trunk in px and the thresholds to the hits.
-    """
-
-    name: str
-    kind: Kind
-    text: str
-    find: Callable[[Skeleton, float, GestureSettings], list[Hit]]
-
-    def said(self, settings: GestureSettings) -> str:
-        """The rule with its thresholds."""
-        return self.text.format(**vars(settings))
+from analyzers.vision.postures import POSTURES
+from analyzers.vision.rules import GestureSettings, Hit, Rule, Side, hit
+from analyzers.vision.skeleton import SIDES, Skeleton, bend_deg, hang_deg
 
 
 def _arm(side: str) -> tuple[str, str, str]:
     return f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
-
-
-def _hit(person: Skeleton, name: str, side: Side | None, *joints: str) -> list[Hit]:
-    return [Hit(name, side, person.confidence(joints))]
 
 
 def _height(person: Skeleton, side: str, torso_px: float) -> float | None:
@@ -102,17 +31,17 @@ def _both_arms_up(person: Skeleton, torso_px: float, s: GestureSettings) -> list
     heights = [_height(person, side, torso_px) for side in SIDES]
     if any(height is None or height < s.up_height for height in heights):
         return []
-    return _hit(person, "both_arms_up", "both", *(f"{a}_{b}" for a in SIDES for b in ("shoulder", "wrist")))
+    return hit(person, "both_arms_up", "both", *(f"{a}_{b}" for a in SIDES for b in ("shoulder", "wrist")))
 
 
 def _raised_hand(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
     if _both_arms_up(person, torso_px, s):
         return []
     return [
-        hit
+        found
         for side in ("left", "right")
         if (height := _height(person, side, torso_px)) is not None and height >= s.raise_height
-        for hit in _hit(person, "raised_hand", _side(side), f"{side}_shoulder", f"{side}_wrist")
+        for found in hit(person, "raised_hand", _side(side), f"{side}_shoulder", f"{side}_wrist")
     ]
 
 
@@ -134,13 +63,13 @@ def _arms_spread(person: Skeleton, torso_px: float, s: GestureSettings) -> list[
         if arm is None or hang is None or abs(hang - 90.0) > s.level_deg:
             return []
         ways.append(np.sign(arm[2][0] - arm[0][0]))
-    return _hit(person, "arms_spread", "both", *_arm("left"), *_arm("right")) if ways[0] != ways[1] else []
+    return hit(person, "arms_spread", "both", *_arm("left"), *_arm("right")) if ways[0] != ways[1] else []
 
 
 def _pointing(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
     out = {side: _stretched(person, side, s) for side in SIDES}
     away = [side for side, hang in out.items() if hang is not None and s.point_deg <= hang <= 180.0 - s.point_deg]
-    return _hit(person, "pointing", _side(away[0]), *_arm(away[0])) if len(away) == 1 else []
+    return hit(person, "pointing", _side(away[0]), *_arm(away[0])) if len(away) == 1 else []
 
 
 def _hands_near_face(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
@@ -153,7 +82,7 @@ def _hands_near_face(person: Skeleton, torso_px: float, s: GestureSettings) -> l
         if (hand := person.hand(side)) is not None and np.hypot(*(hand - face)) <= s.face_reach * torso_px
     ]
     joints = [name for side in near for name in (f"{side}_elbow", f"{side}_wrist")]
-    return _hit(person, "hands_near_face", "both" if len(near) == 2 else _side(near[0]), *joints) if near else []
+    return hit(person, "hands_near_face", "both" if len(near) == 2 else _side(near[0]), *joints) if near else []
 
 
 def _arms_crossed(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
@@ -170,7 +99,7 @@ def _arms_crossed(person: Skeleton, torso_px: float, s: GestureSettings) -> list
     over = (float((left_wrist - middle) @ across), -float((right_wrist - middle) @ across))
     below = min(left_wrist[1], right_wrist[1]) > max(left[1], right[1])
     crossed = min(over) >= s.cross_width * torso_px and below
-    return _hit(person, "arms_crossed", "both", *names) if crossed else []
+    return hit(person, "arms_crossed", "both", *names) if crossed else []
 
 
 def _hands_on_hips(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
@@ -182,7 +111,7 @@ def _hands_on_hips(person: Skeleton, torso_px: float, s: GestureSettings) -> lis
         near = np.hypot(*(wrist - hip)) <= s.hip_reach * torso_px
         if not near or abs(elbow[0] - hip[0]) < s.elbow_out * torso_px:
             return []
-    return _hit(person, "hands_on_hips", "both", *names)
+    return hit(person, "hands_on_hips", "both", *names)
 
 
 def _hands_together(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
@@ -192,57 +121,7 @@ def _hands_together(person: Skeleton, torso_px: float, s: GestureSettings) -> li
         return []
     apart = float(np.hypot(*(joints[3] - joints[2])))
     below = min(joints[2][1], joints[3][1]) > max(joints[0][1], joints[1][1])
-    return _hit(person, "hands_together", "both", *names) if apart <= s.hands_apart * torso_px and below else []
-
-
-def _drop(person: Skeleton, torso_px: float) -> tuple[float, list[str]] | None:
-    """How far the knees are below the hips, in lengths of a thigh seen from the front; mean of the sides seen."""
-    seen = [side for side in SIDES if person.all(f"{side}_hip", f"{side}_knee") is not None]
-    if not seen:
-        return None
-    joints = [name for side in seen for name in (f"{side}_hip", f"{side}_knee")]
-    pairs = [person.all(f"{side}_hip", f"{side}_knee") for side in seen]
-    drops = [float(pair[1][1] - pair[0][1]) for pair in pairs if pair is not None]
-    return float(np.mean(drops)) / (torso_px * THIGH / TRUNK), joints
-
-
-def _upright(person: Skeleton, s: GestureSettings) -> bool:
-    tilt = person.tilt_deg
-    return tilt is not None and abs(tilt) < s.lie_deg
-
-
-def _sitting(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
-    drop = _drop(person, torso_px)
-    if drop is None or not _upright(person, s):
-        return []
-    # Knees far above the hips are no seat: a jump, or somebody on the back.
-    return _hit(person, "sitting", None, *drop[1]) if -s.sit_drop <= drop[0] <= s.sit_drop else []
-
-
-def _standing(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
-    drop = _drop(person, torso_px)
-    if drop is None or not _upright(person, s) or drop[0] < s.stand_drop:
-        return []
-    return _hit(person, "standing", None, *drop[1])
-
-
-def _lying(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
-    tilt = person.tilt_deg
-    if tilt is None or not s.lie_deg <= abs(tilt) <= 180.0 - s.lie_deg:
-        return []
-    return [Hit("lying", None, _trunk_confidence(person))]
-
-
-def _leaning(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
-    tilt = person.tilt_deg
-    if tilt is None or not s.lean_deg <= abs(tilt) < s.lie_deg:
-        return []
-    return [Hit("leaning_sideways", None, _trunk_confidence(person))]
-
-
-def _trunk_confidence(person: Skeleton) -> float:
-    names = [f"{side}_{part}" for part in ("shoulder", "hip") for side in SIDES]
-    return person.confidence([name for name in names if person.at(name) is not None])
+    return hit(person, "hands_together", "both", *names) if apart <= s.hands_apart * torso_px and below else []
 
 
 def _head_tilted(person: Skeleton, torso_px: float, s: GestureSettings) -> list[Hit]:
@@ -254,10 +133,10 @@ def _head_tilted(person: Skeleton, torso_px: float, s: GestureSettings) -> list[
     size = float(np.hypot(*eyes) * np.hypot(*shoulders))
     angle = float(np.degrees(np.arccos(np.clip(eyes @ shoulders / size, -1.0, 1.0)))) if size > 0.0 else 0.0
     # Above 90 degrees eyes and shoulders face opposite ways: seen from behind, or mixed up.
-    return _hit(person, "head_tilted", None, *names) if s.head_deg <= angle <= 90.0 else []
+    return hit(person, "head_tilted", None, *names) if s.head_deg <= angle <= 90.0 else []
 
 
-RULES: tuple[Rule, ...] = (
+GESTURES: tuple[Rule, ...] = (
     Rule("both_arms_up", "gesture", "each wrist at least {up_height:g} trunks above its shoulder", _both_arms_up),
     Rule(
         "raised_hand",
@@ -295,25 +174,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "head_tilted", "gesture", "line of the eyes at least {head_deg:g} deg from that of the shoulders", _head_tilted
     ),
-    Rule(
-        "leaning_sideways",
-        "posture",
-        "trunk {lean_deg:g} to {lie_deg:g} deg from upright in the picture",
-        _leaning,
-    ),
-    Rule(
-        "sitting",
-        "posture",
-        "trunk upright, knees at most {sit_drop:g} thighs above or below the hips",
-        _sitting,
-    ),
-    Rule("standing", "posture", "trunk upright, knees at least {stand_drop:g} thighs below the hips", _standing),
-    Rule("lying", "posture", "trunk at least {lie_deg:g} deg from upright, and from upside down", _lying),
 )
+
+RULES: tuple[Rule, ...] = (*GESTURES, *POSTURES)
 """In the order in which they are reported."""
 
 
 def gestures_of(person: Skeleton, settings: GestureSettings) -> list[Hit]:
     """All rules that hold for one person in one frame."""
     torso_px = person.torso_px
-    return [] if torso_px is None else [hit for rule in RULES for hit in rule.find(person, torso_px, settings)]
+    return [] if torso_px is None else [found for rule in RULES for found in rule.find(person, torso_px, settings)]

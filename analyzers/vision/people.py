@@ -21,9 +21,10 @@ from analyzers.results.body_pose import (
 )
 from analyzers.results.object_detection import ObjectDetectionResult
 from analyzers.results.poses import FramePoses
-from analyzers.vision.gestures import RULES, GestureSettings, Hit, Side, gestures_of
+from analyzers.vision.gestures import RULES, gestures_of
 from analyzers.vision.object_tracks import box_of
 from analyzers.vision.presence import presence, runs, sample_spans
+from analyzers.vision.rules import GestureSettings, Hit, Side
 from analyzers.vision.skeleton import JOINTS, Skeleton
 from analyzers.vision.tracking import UNTRACKED, TimedBoxes, TrackSettings, follow
 from media.types import Float32Array

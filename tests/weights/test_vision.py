@@ -20,6 +20,7 @@ from analyzers.base import Context
 from analyzers.runtime import LicencePolicy
 from analyzers.vision.skeleton import JOINTS
 from schema.document import VideoFacts
+from tests.made_people import BLAZE_TO_COCO
 from tests.media_folder import media
 from tests.run import frame_chunks, run_on_file, run_on_frames
 from tests.weights.loaded import loaded
@@ -35,9 +36,6 @@ NETWORKS: list[tuple[str, LicencePolicy]] = [
 
 CLEAR = 0.5
 """Score of objects that are counted in still pictures."""
-
-BLAZE_TO_COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
-"""BlazePose's 33 points that are COCO's 17 joints, in COCO's order (Bazarevsky et al., 2020)."""
 
 SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000.0
 """Spread of people who mark the same joint twice, for COCO's object keypoint similarity."""
