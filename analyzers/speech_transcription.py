@@ -23,10 +23,11 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
+from typing_extensions import Self
 
 from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
-from analyzers.inference.whisper import RATE_HZ, ComputeType, Heard, ListenSettings, Whisper
+from analyzers.inference.whisper import LANGUAGES, RATE_HZ, ComputeType, Heard, ListenSettings, Whisper
 from analyzers.results.speech_transcription import (
     NOT_SAID,
     DirectAddress,
@@ -100,6 +101,19 @@ class SpeechTranscriptionConfig(AnalyzerConfig):
     direct_share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.02
     """Share of second-person words from which on the viewer counts as spoken to: one word in fifty. Not yet tuned.
     Higher finds fewer."""
+
+    @field_validator("language")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in LANGUAGES:
+            raise ValueError(f"Whisper knows no language {value!r}; it knows {', '.join(sorted(LANGUAGES))}")
+        return value
+
+    @model_validator(mode="after")
+    def _spoken_by_the_model(self) -> Self:
+        if self.language == "yue" and self.model != "whisper-large-v3":
+            raise ValueError(f"language 'yue' needs whisper-large-v3, got {self.model}")
+        return self
 
     def listen_settings(self) -> ListenSettings:
         """Those of the model's own work."""

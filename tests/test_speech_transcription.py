@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from analyzers.base import AnalysisFailed, Context, NotApplicable, Unavailable
 from analyzers.host import AnalyzerHost, Concluded, Fault, Observed
-from analyzers.inference.whisper import RATE_HZ, Heard, Whisper
+from analyzers.inference.whisper import LANGUAGES, RATE_HZ, Heard, Whisper
 from analyzers.results.speech_transcription import SpeechTranscriptionResult, words_within
 from analyzers.runtime import Runtime
 from analyzers.signal.transcript import RawWord, Window
@@ -224,6 +225,20 @@ def test_a_language_from_the_settings_has_no_probability(small: SpeechTranscript
     german = analyzer_with(small.runtime, model="whisper-small", language="de")
     result = transcribe(german, talk())
     assert (result.language, result.language_probability, result.languages) == ("de", None, ())
+
+
+def test_the_languages_are_the_librarys() -> None:
+    from faster_whisper.tokenizer import _LANGUAGE_CODES
+
+    assert set(_LANGUAGE_CODES) == LANGUAGES
+
+
+@pytest.mark.parametrize("settings", [{"language": "xx"}, {"language": "yue", "model": "whisper-small"}])
+def test_a_language_that_the_model_does_not_know_is_refused(settings: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        SpeechTranscriptionConfig.model_validate(settings)
+    SpeechTranscriptionConfig.model_validate(settings | {"language": "de"})
+    SpeechTranscriptionConfig.model_validate({"language": "yue"})
 
 
 @pytest.mark.parametrize("samples", [np.zeros(RATE_HZ, np.float32), np.zeros(100, np.float32)], ids=["1 s", "6 ms"])

@@ -29,6 +29,14 @@ ComputeType = Literal["auto", "float16", "int8", "int8_float16", "float32"]
 RATE_HZ = 16_000
 """The only sample rate that Whisper takes."""
 
+_CODES = (
+    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he hi hr ht hu hy id "
+    "is it ja jw ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne nl nn no oc pa pl ps pt ro ru sa sd si "
+    "sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk ur uz vi yi yo yue zh"
+)
+LANGUAGES = frozenset(_CODES.split())
+"""Codes of the languages that Whisper knows; ``yue`` (Cantonese) from large-v3 on."""
+
 LANGUAGES_KEPT = 3
 """Languages whose probability is kept; the others are near 0."""
 
@@ -75,6 +83,9 @@ class Heard:
 
 class Whisper:
     """A loaded model.
+
+    CTranslate2 keeps a memory pool of its own, which no cap on the replica's share of a GPU reaches; what it holds is
+    bounded by the model, the batch and the beams.
 
     Args:
         folder: A CTranslate2 conversion with its ``tokenizer.json``; without that faster-whisper would ask the hub.
