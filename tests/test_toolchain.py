@@ -224,7 +224,9 @@ def test_the_service_alone_installs_no_model_library() -> None:
 def test_what_is_installed_without_its_dependencies_has_its_tested_version() -> None:
     tested = parse_constraints((ROOT / "constraints.txt").read_text(), {"python_version": "3.11"})
     lines = [line for line in (ROOT / "requirements-models.txt").read_text().splitlines() if not line.startswith("#")]
-    assert lines == [f"{name}=={tested[name]}" for name in ("easyocr", "insightface", "mediapipe", "ultralytics")]
+    assert lines == [
+        f"{name}=={tested[name]}" for name in ("easyocr", "insightface", "mediapipe", "trackers", "ultralytics")
+    ]
 
 
 def test_the_python_versions_agree() -> None:
