@@ -19,6 +19,8 @@ from analyzers.stop import Stopped
 from analyzers.threads import limit_threads
 from media.needs import Needs
 from schema.document import TimelineItem
+from weights.budget import Booking
+from weights.store import allowed_pin
 
 logger = logging.getLogger("tiktok_analyzer.analyzers")
 
@@ -185,6 +187,12 @@ class AnalyzerHost:
             reason=lost.reason if lost else "",
             remedy=lost.remedy if lost else "",
         )
+
+    def booking(self) -> Booking:
+        """What this replica books of a GPU, and for which models under its current settings."""
+        wanted = [allowed_pin(name, self._runtime.licence_policy).name for name in self._analyzer.wanted_models()]
+        share, config = self._runtime.gpu_share, self._analyzer.config.model_dump()
+        return Booking(self._cls.name, tuple(dict.fromkeys(wanted)), share, 1, config)
 
     def stuck_for_s(self) -> float | None:
         """Wall seconds of the computation in progress where they passed ``stuck_after_s``, else None."""

@@ -15,6 +15,7 @@ from ray import serve
 from analyzers.base import Context
 from analyzers.host import AnalyzerHost, Concluded, Description, Fault, Observed, Refused
 from analyzers.runtime import Runtime
+from deployments.gpu import gpu_health, share_warning
 from deployments.replica_metrics import ReplicaMetrics
 from deployments.turns import Turns
 from media.types import AudioChunk, AudioClip, ChunkHeader, FrameBatch, FrameChunk
@@ -91,6 +92,10 @@ class AnalyzerReplica:
         description = self._host.describe()
         self._turns.chunks_at_once = description.chunks_per_batch
         self._metrics.loaded(description)
+        if self._runtime.gpu_share and (
+            short := share_warning(self._host.booking(), await asyncio.to_thread(gpu_health))
+        ):
+            logger.warning(short)
         logger.info("%s is %s after %.1f s", self._name, description.state, description.load_s)
 
     async def check_health(self) -> None:

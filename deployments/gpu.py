@@ -6,6 +6,9 @@ import shutil
 import subprocess
 
 from schema.api import GpuHealth, GpuMemory
+from weights.budget import SHORT, Booking, check_shares, shortfall_text
+
+MIB = 1024 * 1024
 
 QUERY_TIMEOUT_S = 3.0
 """Wall seconds for nvidia-smi, which takes 0.1 s on a sound driver and hangs on a broken one."""
@@ -31,3 +34,11 @@ def parse_gpu_line(output: str) -> GpuHealth:
     used, total = int(fields[1]), int(fields[2])
     memory = GpuMemory(used_mb=used, total_mb=total, utilization=used / total)
     return GpuHealth(gpu_available=True, gpu_name=fields[0], gpu_memory=memory)
+
+
+def share_warning(booking: Booking, health: GpuHealth) -> str | None:
+    """What a replica logs when its share of this machine's GPU does not cover its models; None where all is well."""
+    if health.gpu_memory is None:
+        return None
+    lines = check_shares([booking], health.gpu_memory.total_mb * MIB)
+    return next((shortfall_text(line) for line in lines if line.verdict in SHORT), None)

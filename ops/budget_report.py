@@ -10,7 +10,7 @@ from rich.table import Table
 from analyzers.runtime import LicencePolicy
 from deployments.gpu import gpu_health
 from ops.profile_models import placed
-from weights.budget import Booking, Line, booked_share, check_shares
+from weights.budget import SHORT, Booking, Line, booked_share, check_shares, shortfall_text
 from weights.memory import need_of
 
 MIB = 1024 * 1024
@@ -32,17 +32,7 @@ def bookings(config: Mapping[str, Any], policy: LicencePolicy | None = None) -> 
 
 def shortfalls(config: Mapping[str, Any], card_mib: int) -> list[Line]:
     """Those whose share does not cover their need on a card with so much memory."""
-    return [line for line in check_shares(bookings(config), card_mib * MIB) if line.verdict in ("tight", "too_small")]
-
-
-def shortfall_text(line: Line) -> str:
-    """One line for people, with what to change."""
-    need = line.need.total / 1e9 if line.need else 0.0
-    end = "its batches will be halved" if line.verdict == "tight" else "its model cannot be loaded"
-    return (
-        f"{line.booking.analyzer} needs {need:.1f} GB and has {line.given / 1e9:.1f} GB "
-        f"(num_gpus {line.booking.share:g}): {end}. Set {line.advice}."
-    )
+    return [line for line in check_shares(bookings(config), card_mib * MIB) if line.verdict in SHORT]
 
 
 def budget_table(config: Mapping[str, Any], card_mib: int) -> Table:

@@ -20,11 +20,12 @@ from rich.table import Table
 from deployments.settings import PROJECT_ROOT, GraphArgs
 from jobs.disk import DiskGuard
 from ops import doctor_checks as checks
-from ops.budget_report import shortfall_text, shortfalls
+from ops.budget_report import shortfalls
 from ops.doctor_checks import Check, GpuFacts
 from ops.profile_models import profile_pins
 from ops.profiles import PROFILE_FILES, Profile, load_profile, profile_for
 from ops.server import OBJECT_STORE_BYTES
+from weights.budget import shortfall_text
 from weights.check import quick_state
 
 PROJECT = "tiktok-analyzer"

@@ -43,8 +43,9 @@ def _profile(arguments: argparse.Namespace, out: Console) -> int:
 
 
 def _budget(arguments: argparse.Namespace, config: dict[str, Any], out: Console) -> int:
-    from ops.budget_report import budget_table, shortfall_text, shortfalls
+    from ops.budget_report import budget_table, shortfalls
     from ops.profiles import CARD_MIB
+    from weights.budget import shortfall_text
 
     card_mib = arguments.card_mib or CARD_MIB.get(arguments.name)
     if card_mib is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +11,16 @@ import torch
 import yaml
 
 from analyzers.base import Unavailable
+from analyzers.host import AnalyzerHost
 from analyzers.inference.device import open_device
 from analyzers.runtime import LicencePolicy, Runtime
 from cli import main
-from ops.budget_report import bookings, shortfall_text, shortfalls
+from deployments.gpu import share_warning
+from ops.budget_report import bookings, shortfalls
 from ops.profiles import CARD_MIB, PROFILE_FILES, Profile, load_profile, with_changes
 from ops.strict_config import check_config
-from weights.budget import Booking, booked_share, check_shares, torch_fraction
+from schema.api import GpuHealth, GpuMemory
+from weights.budget import Booking, booked_share, check_shares, shortfall_text, torch_fraction
 from weights.manifest import PINS
 from weights.memory import CONTEXT_BYTES, MB, MEMORY, need_of, weight_bytes
 
@@ -166,6 +170,17 @@ def test_the_text_for_people() -> None:
     assert shortfall_text(line) == (
         f"object_detection needs 2.7 GB and has 1.5 GB (num_gpus 0.15): its batches will be halved. Set {line.advice}."
     )
+
+
+@pytest.mark.parametrize(("share", "mib", "short"), [(0.03, 16_000, True), (0.3, 16_000, False), (0.0, 16_000, False)])
+def test_a_replica_knows_that_its_share_is_short(share: float, mib: int, short: bool, tmp_path: Path) -> None:
+    """Also where the yaml was deployed by `serve deploy`, which checks nothing."""
+    host = AnalyzerHost("object_detection", {"model": "yolov8x"}, Runtime(weights_path=tmp_path, gpu_share=share))
+    memory = GpuMemory(used_mb=0, total_mb=mib, utilization=0.0)
+    found = share_warning(host.booking(), GpuHealth(gpu_available=True, gpu_memory=memory))
+    assert (found is not None) == short
+    assert found is None or found.startswith("object_detection needs")
+    assert share_warning(host.booking(), GpuHealth(gpu_available=False)) is None
 
 
 # ------------------------------------------------------------------------------------------------ the cap in a replica

@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "reducer": ("reducer", "analyzers", "schema", *MEDIA_VALUES),
     # Callbacks hold their receivers to the rules of downloads.
     "jobs": ("jobs", "schema", "media.fetch.addresses"),
-    "deployments": ("deployments", "analyzers", "jobs", "media", "reducer", "schema"),
+    "deployments": ("deployments", "analyzers", "jobs", "media", "reducer", "schema", *WEIGHTS_VALUES),
     "graph": ("deployments", "analyzers", "schema"),
     "ops": EVERYTHING,
     "cli": EVERYTHING,

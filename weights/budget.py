@@ -21,6 +21,10 @@ Verdict = Literal["fits", "tight", "too_small", "unknown"]
 ``unknown``: no need is known for one of its models."""
 
 
+SHORT: tuple[Verdict, ...] = ("tight", "too_small")
+"""Verdicts on a share that does not cover its need."""
+
+
 @dataclass(frozen=True)
 class Booking:
     """One analyzer's replicas on a GPU.
@@ -106,6 +110,16 @@ def _fitting_batch(booking: Booking, given: int) -> tuple[str | None, int]:
         if need is not None and need.total <= given:
             return field, items
     return field, 0
+
+
+def shortfall_text(line: Line) -> str:
+    """One line for people, with what to change."""
+    need = line.need.total / 1e9 if line.need else 0.0
+    end = "its batches will be halved" if line.verdict == "tight" else "its model cannot be loaded"
+    return (
+        f"{line.booking.analyzer} needs {need:.1f} GB and has {line.given / 1e9:.1f} GB "
+        f"(num_gpus {line.booking.share:g}): {end}. Set {line.advice}."
+    )
 
 
 def torch_fraction(share: float, card_bytes: int, context_bytes: int) -> float:
