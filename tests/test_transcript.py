@@ -87,6 +87,13 @@ def test_sentences_end_at_their_sign() -> None:
     assert [s.text for s in found] == ["Hello all.", "You there?", "“Quite.”", "And on"]
 
 
+def test_a_full_stop_before_a_small_letter_is_an_abbreviations() -> None:
+    found = sentences([window("At 5 p.m. we leave. And then")], pause_s=0.7, longest_s=30.0)
+    assert [s.text for s in found] == ["At 5 p.m. we leave.", "And then"]
+    found = sentences([window("Really? yes! no.")], pause_s=0.7, longest_s=30.0)
+    assert [s.text for s in found] == ["Really?", "yes!", "no."]
+
+
 def test_a_pause_parts_and_a_shorter_one_does_not() -> None:
     words = (RawWord(" a", 0.0, 0.5, 1.0), RawWord(" b", 1.1, 1.5, 1.0), RawWord(" c", 2.3, 2.5, 1.0))
     found = sentences([Window(words, 0.0, 0.0, 1.0)], pause_s=0.7, longest_s=30.0)

@@ -132,7 +132,7 @@ def sentences(windows: Sequence[Window], pause_s: float, longest_s: float) -> li
             following = window.words[k + 1] if k + 1 < len(window.words) else None
             if (
                 following is None
-                or _ends_sentence(word.text)
+                or _ends_sentence(word.text, following.text)
                 or following.start_s - word.end_s >= pause_s
                 or following.end_s - window.words[begin].start_s > longest_s
             ):
@@ -141,8 +141,10 @@ def sentences(windows: Sequence[Window], pause_s: float, longest_s: float) -> li
     return found
 
 
-def _ends_sentence(text: str) -> bool:
-    return text.strip().rstrip(CLOSING).endswith(SENTENCE_END)
+def _ends_sentence(text: str, following: str) -> bool:
+    """Whether ``text`` closes a sentence; a full stop before a small letter is an abbreviation's."""
+    bare = text.strip().rstrip(CLOSING)
+    return bare.endswith(SENTENCE_END) and not (bare.endswith(".") and following.strip()[:1].islower())
 
 
 def doubts_of(sentences: Sequence[Sentence], settings: DoubtSettings) -> list[tuple[Doubt, ...]]:
