@@ -63,8 +63,10 @@ MODEL_LIBRARIES = (
     "mediapipe",
     "onnxruntime",
     "rapidocr",
+    "supervision",
     "torch",
     "torchvision",
+    "trackers",
     "transformers",
     "ultralytics",
 )
