@@ -170,7 +170,7 @@ MAJOR = (0, 2, 4, 5, 7, 9, 11, 12, 14, 16, 17, 19)
 def melody(bpm: float, length_s: float, seed: int, jitter_s: float = 0.012) -> Sound:
     """One wind instrument: a walk through a major scale, rhythms that do not repeat, soft and inexact onsets."""
     random = np.random.default_rng(seed)
-    total = np.zeros(round((length_s + 1.0) * RATE_HZ))
+    total = np.zeros(round((length_s + 1.0) * RATE_HZ), np.float32)
     weights = np.array(RHYTHM_WEIGHTS) / sum(RHYTHM_WEIGHTS)
     quarter_s, at, step = 15.0 / bpm, 0, int(random.integers(0, 8))
     while at * quarter_s < length_s:

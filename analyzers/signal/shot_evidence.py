@@ -64,10 +64,10 @@ def text_likeness(shots: Sequence[Span], texts: Sequence[Span]) -> Float64Array:
     """
     rows = [[_overlap_s(shot, [text]) > 0.0 for text in texts] for shot in shots]
     shown = np.array(rows, dtype=bool).reshape(len(shots), len(texts))
-    both = (shown[:, None] & shown[None]).sum(axis=2)
-    either = (shown[:, None] | shown[None]).sum(axis=2)
-    some = shown.any(axis=1)
-    known = some[:, None] & some[None]
+    both = np.logical_and(shown[:, None, :], shown[None]).sum(axis=2)
+    either = np.logical_or(shown[:, None, :], shown[None]).sum(axis=2)
+    some = np.asarray(shown.any(axis=1), dtype=bool)
+    known = np.logical_and.outer(some, some)
     return np.where(known, both / np.maximum(either, 1), np.nan)
 
 
@@ -79,7 +79,7 @@ def vector_likeness(shots: Sequence[Span], times_s: Float64Array, vectors: Float
         if inside.any():
             mean = vectors[inside].mean(axis=0, dtype=np.float64)
             means[i] = mean / max(float(np.linalg.norm(mean)), 1e-9)
-    return np.clip(means @ means.T, 0.0, 1.0)
+    return np.asarray(np.clip(means @ means.T, 0.0, 1.0), np.float64)
 
 
 def over_usual(likeness: Float64Array, reach: int) -> Float64Array:
