@@ -8,7 +8,7 @@ Method, on two frames per second
       the sense of film grammar (Thompson and Bowen, "Grammar of the Shot", 2009) needs to know what the subject is;
     * layout: the measure that comes out highest.
 
-The ``clip_*`` fields stay null until an image encoder gives them.
+``clip_scores`` are those of ``clip_encoder`` for the same frame, null where it was not run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.results.clip_encoder import clip_of
 from analyzers.results.composition_analysis import (
     CompositionResult,
     CompositionSummary,
@@ -35,6 +36,7 @@ from analyzers.results.known_shots import known_shots
 from analyzers.signal import layout
 from analyzers.signal.saliency import MAP_SHORT_SIDE, Subject, find_subject, saliency_map
 from analyzers.signal.similarity import without_bars
+from analyzers.vision.clip_questions import LAYOUT, SHOT_SIZE
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameChunk, UInt8Array
 from schema.base import BoundingBox, TimedSpan
@@ -97,11 +99,12 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
     """Composition by measures."""
 
     name = "composition_analysis"
-    version = "1"
+    version = "2"
     title = "Composition: subject, layout, shot size"
     Config = CompositionConfig
     Result = CompositionResult
     after = ("cut_analysis",)
+    uses = ("clip_encoder",)
 
     def load(self) -> None:
         """Imports OpenCV."""
@@ -126,7 +129,11 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
         measures = [frame for observation in observations for frame in observation]
         if not measures:
             raise NotApplicable("no_frames", "composition needs at least one frame")
-        frames = [_frame(m, self.config, context) for m in measures]
+        clip = clip_scores(context)
+        frames = [
+            _frame(m, self.config, context).model_copy(update={"clip_scores": clip.get(round(m.time_s, 3))})
+            for m in measures
+        ]
         shots = known_shots(context) or [(0.0, context.video.duration_s)]
         names = [frame.layout for frame in frames]
         return CompositionResult(
@@ -156,6 +163,22 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
         if result.summary.subject_area_share is not None:
             parts.append(f"covering {result.summary.subject_area_share:.0%} of the picture")
         return f"Composition: {', '.join(parts)}; empty space {result.summary.negative_space:.0%}."
+
+
+def clip_scores(context: Context) -> dict[float, dict[str, float]]:
+    """Shares of the sentences on shot size and layout by CLIP, by the time of the frame in seconds to three decimals."""
+    clip = clip_of(context)
+    if clip is None:
+        return {}
+    asked = [clip.question(question.name) for question in (SHOT_SIZE, LAYOUT)]
+    return {
+        round(time_s, 3): {
+            f"{found.question}.{label}": share
+            for found in asked
+            for label, share in zip(found.labels, found.frames[k], strict=True)
+        }
+        for k, time_s in enumerate(clip.timestamps)
+    }
 
 
 def _item(name: str, span: TimedSpan, label: str, score: float | None = None) -> TimelineItem:

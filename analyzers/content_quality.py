@@ -25,9 +25,11 @@ from pydantic import Field
 
 from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
 from analyzers.camera_analysis import CameraResult
+from analyzers.results.clip_encoder import clip_of
 from analyzers.results.content_quality import Exposure, Fault, FrameQuality, Measure, QualityFault, QualityResult
 from analyzers.signal.picture_quality import PictureQuality, measure
 from analyzers.signal.similarity import without_bars
+from analyzers.vision.clip_questions import BEAUTY, QUALITY
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameBatch, FrameChunk
 from schema.document import TimelineItem
@@ -87,11 +89,12 @@ class ContentQuality(Analyzer[QualityConfig, FrameChunk, tuple[FrameMeasures, ..
     """Technical quality by measures."""
 
     name = "content_quality"
-    version = "2"
+    version = "3"
     title = "Technical quality of the pictures"
     Config = QualityConfig
     Result = QualityResult
     after = ("camera_analysis",)
+    uses = ("clip_encoder",)
 
     def load(self) -> None:
         """Imports OpenCV."""
@@ -113,6 +116,7 @@ class ContentQuality(Analyzer[QualityConfig, FrameChunk, tuple[FrameMeasures, ..
         seen = [frame.quality for frame in frames if frame.quality is not None]
         measures = _measures(seen, self.config, context)
         scores = {name: m.score for name, m in measures.items() if m.score is not None}
+        clip = clip_of(context)
         return QualityResult.model_validate(
             {
                 **measures,
@@ -121,6 +125,8 @@ class ContentQuality(Analyzer[QualityConfig, FrameChunk, tuple[FrameMeasures, ..
                 "faults": tuple(_faults(frames, self.config, context)),
                 "frames": tuple(_frame(frame) for frame in frames),
                 "plain_share": 1.0 - len(seen) / len(frames),
+                "aesthetic_score": clip.question(BEAUTY.name).mean_of(BEAUTY.labels[0]) if clip else None,
+                "perceived_score": clip.question(QUALITY.name).mean_of(QUALITY.labels[0]) if clip else None,
             }
         )
 

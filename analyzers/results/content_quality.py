@@ -75,6 +75,7 @@ class QualityResult(AnalyzerResult):
     plain_share: UnitScore
     """Share of the sampled pictures that show nothing to measure."""
     aesthetic_score: UnitScore | None = None
-    """From an image encoder; null without one."""
-    aesthetic_value: Finite | None = None
-    """The encoder's own scale, 1 to 10; null without one."""
+    """Mean share of "Beautiful photo." against "Ugly photo." by ``clip_encoder`` (CLIP-IQA, AAAI 2023); null where it
+    was not run."""
+    perceived_score: UnitScore | None = None
+    """The same of "Good photo." against "Bad photo.": quality as people see it, beside the measures."""
