@@ -166,7 +166,7 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
 
 
 def clip_scores(context: Context) -> dict[float, dict[str, float]]:
-    """Shares of the sentences on shot size and layout by CLIP, by the time of the frame in seconds to three decimals."""
+    """CLIP's shares of the sentences on shot size and layout, by the time of the frame: seconds to three decimals."""
     clip = clip_of(context)
     if clip is None:
         return {}
