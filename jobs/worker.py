@@ -188,7 +188,7 @@ class Worker:
         finally:
             self._works.discard(work)
             self._bell.ring(work.id)
-        await self._settle(await asyncio.to_thread(self._store.get, work.id), lease)
+        await self._settle(await self._patiently(lambda: self._store.get(work.id)), lease)
 
     async def _ending_of(self, work: JobWork) -> Ending:
         """Has the job analysed, unless there is a reason not to.
