@@ -133,6 +133,29 @@ def test_boxes_are_transformers_own_through_the_real_decoder(
         assert set(mine.class_names[:5]) & {names[i] for i in order}
 
 
+def test_the_same_pixels_give_transformers_own_boxes(rt_detr: ObjectDetection, tiny_weights: TinyWeights) -> None:
+    import torch
+    from PIL import Image
+    from transformers import AutoImageProcessor, AutoModelForObjectDetection
+
+    folder = tiny_weights.path("rtdetr-v2-r18")
+    processor = AutoImageProcessor.from_pretrained(folder)
+    model = AutoModelForObjectDetection.from_pretrained(folder)
+    (frame,) = patches(1, 192, 320)
+    with torch.no_grad():
+        outputs = model(**processor(images=Image.fromarray(frame), return_tensors="pt"))
+    (theirs,) = processor.post_process_object_detection(outputs, threshold=0.25, target_sizes=[(320, 192)])
+    (mine,) = rt_detr.observe([chunk_of([frame])])[0].frames()
+    boxes = np.clip(theirs["boxes"].numpy(), 0.0, [192.0, 320.0, 192.0, 320.0])
+    order = np.argsort(-theirs["scores"].numpy(), kind="stable")
+    assert len(mine) == len(order) >= 5
+    assert mine.scores == pytest.approx(theirs["scores"].numpy()[order], abs=1e-4)
+    assert np.abs(mine.boxes - boxes[order]).max() <= SAME_PX
+    names = [model.config.id2label[int(n)] for n in theirs["labels"][torch.from_numpy(order.copy())]]
+    assert list(mine.class_names) == [COCO_SPELLING.get(name, name) for name in names]
+    assert "person" in mine.class_names
+
+
 # ----------------------------------------------------------------------------------------------------------- observing
 
 
