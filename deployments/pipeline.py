@@ -115,6 +115,7 @@ class AnalysisRun:
         self._audio_refs: list[Any] = []
         self._audio_bytes = 0
         self._observe_until_s: float | None = None
+        self._pictures_cut_short = False
         self._stages_ms: dict[str, float] = {}
         self._first_observation_ms: float | None = None
 
@@ -163,8 +164,10 @@ class AnalysisRun:
 
     async def _all(self, feeds: list[asyncio.Task[None]], sections: Mapping[str, asyncio.Task[None]]) -> None:
         """Feeds the analyzers until the input is over, or the time for it is, and waits for their sections."""
-        await asyncio.wait(feeds, timeout=self._observing_s(), return_when=asyncio.FIRST_EXCEPTION)
-        await end(*(feed for feed in feeds if not feed.done()))
+        _, unfinished = await asyncio.wait(feeds, timeout=self._observing_s(), return_when=asyncio.FIRST_EXCEPTION)
+        # Noted before the analyzers hear that the input is over: their own timers may fire later than this one.
+        self._pictures_cut_short = bool(unfinished)
+        await end(*unfinished)
         for feed in feeds:
             if not feed.cancelled():
                 feed.result()
@@ -366,6 +369,8 @@ class AnalysisRun:
         own_s, clients_s = max(0.0, tally.description.deadline_s - self._elapsed_s()), self._observing_s()
         try:
             await within(own_s if clients_s is None else min(own_s, clients_s), self._all_observed(name))
+            if self._pictures_cut_short and tally.description.needs.frames:
+                tally.give_up("request", self._settings.chunk_s, self._facts.duration_s)
         except asyncio.TimeoutError:
             await end(*self._observing[name])
             deadline: Literal["analyzer", "request"] = (
