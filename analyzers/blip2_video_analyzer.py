@@ -134,7 +134,7 @@ class Blip2VideoAnalyzer(Analyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Re
         """Captions of all chunks' own frames, as one batch."""
         pictures = [frame for chunk in chunks for frame in chunk.batch.own]
         bounds = self.config.bounds(self.config.caption_tokens)
-        made = iter(self.captioner.caption(pictures, self.config.prompt, bounds))
+        made = (text.rounded() for text in self.captioner.caption(pictures, self.config.prompt, bounds))
         return [
             CaptionsSeen(
                 (chunk.batch.width, chunk.batch.height),

@@ -145,7 +145,7 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
         config, until_s = self.config, time.monotonic() + self.config.max_time_s
         self.chat.options = self._options()
         questions, bounds = self._questions(until_s)
-        made = self.chat.ask(batch.own, questions, bounds, config.answers_per_batch)
+        made = [text.rounded() for text in self.chat.ask(batch.own, questions, bounds, config.answers_per_batch)]
         times = tuple(float(t) for t in batch.own_pts_s)
         return Said((batch.width, batch.height), clip=ClipText(times, made[0], tuple(made[1:])))
 
@@ -154,7 +154,8 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
         self.chat.options = self._options()
         windows = [windows_of(chunk, self.config.segment_s, self.config.segment_frames) for chunk in chunks]
         clips = [window.frames for per_chunk in windows for window in per_chunk]
-        made = iter(self.chat.describe(clips, PART, self.config.bounds(self.config.segment_tokens)))
+        texts = self.chat.describe(clips, PART, self.config.bounds(self.config.segment_tokens))
+        made = (text.rounded() for text in texts)
         return [
             Said(
                 (chunk.batch.width, chunk.batch.height),
@@ -202,7 +203,7 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
             return None, ()
         questions, bounds = self._questions(time.monotonic() + self.config.max_time_s)
         asked = [about_parts(told, question, self.config.parts_characters) for question in questions]
-        made = self.chat.ask(None, asked, bounds, self.config.answers_per_batch)
+        made = [text.rounded() for text in self.chat.ask(None, asked, bounds, self.config.answers_per_batch)]
         facts = generated_facts(made[0], self.config.text_limits())
         fine = not facts["problem"]
         description = Description.model_validate({**facts, "text": made[0].text, "basis": "segments"}) if fine else None

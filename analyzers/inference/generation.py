@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from analyzers.stop import nobody_waits
+
+CONFIDENCE_DIGITS = 4
+"""Of published confidences; the others are rounding of sums taken in another order."""
 
 Ending = Literal["end", "length", "time"]
 """Why a text ended: the model ended it, or the bound on tokens or on time did."""
@@ -33,6 +36,10 @@ class Generated:
     confidence: float
     tokens: int
     ending: Ending
+
+    def rounded(self) -> Generated:
+        """With a confidence of four digits: what else is in a batch changes the seventh."""
+        return replace(self, confidence=round(self.confidence, CONFIDENCE_DIGITS))
 
 
 UNWRITTEN = Generated("", 0.0, 0, "time")
