@@ -57,7 +57,8 @@ async def acquire(work: JobWork, settings: GraphArgs) -> Acquired:
     source = work.record.source
     if source.kind == "path":
         # Again, and not only when it was accepted: it may have gone, or become a link to elsewhere.
-        path = await asyncio.to_thread(locate, source.location, settings.root_paths)
+        roots = settings.root_paths if source.root is None else (Path(source.root),)
+        path = await asyncio.to_thread(locate, source.location, roots)
         return Acquired(path, "path", path.name)
     if source.kind == "upload":
         return Acquired(Path(source.location), "upload", source.name)

@@ -50,6 +50,23 @@ class NewJob:
 
 
 @dataclass(frozen=True)
+class JobCopy:
+    """A video of a mass run that gets no job of its own, because one with the same bytes has one.
+
+    Attributes:
+        batch: Name of the mass run.
+        name: Of the video, as its job's would be.
+        location: Absolute path.
+        job_id: Of the job that stands for it.
+    """
+
+    batch: str
+    name: str
+    location: str
+    job_id: str
+
+
+@dataclass(frozen=True)
 class Lease:
     """The right to work on a job. A later lease of the same job makes this one void.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from jobs.record import JobRecord, Lease, NewJob, overall_progress
+from jobs.record import JobCopy, JobRecord, Lease, NewJob, overall_progress
 from jobs.rows import event_from, loaded, record_from
 from jobs.store import JobStore, LeaseLost
 from jobs.tables import MIGRATIONS
@@ -229,6 +229,25 @@ class SqlJobStore(JobStore):
             self._log_state(session, id, "queued")
             return _one(session, id)
 
+    def note_copy(self, copy: JobCopy) -> None:
+        """As the interface says."""
+        with self._writing() as session:
+            _one(session, copy.job_id)
+            session.run(
+                "INSERT INTO job_copies (batch, location, name, job_id) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (batch, location) DO UPDATE SET name = excluded.name, job_id = excluded.job_id",
+                copy.batch,
+                copy.location,
+                copy.name,
+                copy.job_id,
+            )
+
+    def copies(self, batch: str) -> list[JobCopy]:
+        """As the interface says."""
+        with self._reading() as session:
+            rows = session.rows("SELECT * FROM job_copies WHERE batch = ? ORDER BY location", batch)
+        return [JobCopy(row["batch"], row["name"], row["location"], row["job_id"]) for row in rows]
+
     def delete(self, id: str) -> None:
         """As the interface says."""
         with self._writing() as session:
@@ -236,6 +255,7 @@ class SqlJobStore(JobStore):
             if found and found[0]["ended_s"] is None:
                 raise InvalidRequest(f"job {id} has not ended", "Cancel it first.")
             session.run("DELETE FROM job_events WHERE job_id = ?", id)
+            session.run("DELETE FROM job_copies WHERE job_id = ?", id)
             session.run("DELETE FROM jobs WHERE id = ?", id)
 
     # ---------------------------------------------------------------------------------------------- what workers do

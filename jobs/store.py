@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 
-from jobs.record import JobRecord, Lease, NewJob
+from jobs.record import JobCopy, JobRecord, Lease, NewJob
 from schema.document import Section
 from schema.errors import ErrorBody
 from schema.jobs import AnalyzerProgress, JobEvent, JobState
@@ -115,6 +115,18 @@ class JobStore(ABC):
             NotFound: There is none.
             InvalidRequest: It has not ended, or is done, or its uploaded source is no longer there.
         """
+
+    @abstractmethod
+    def note_copy(self, copy: JobCopy) -> None:
+        """Notes that a job stands for another video with the same bytes, in place of what was noted for it before.
+
+        Raises:
+            NotFound: There is no such job.
+        """
+
+    @abstractmethod
+    def copies(self, batch: str) -> list[JobCopy]:
+        """The copies of a mass run, by location. They go with the job that stands for them."""
 
     @abstractmethod
     def delete(self, id: str) -> None:

@@ -52,5 +52,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )
         """,
     ),
+    (
+        """
+        CREATE TABLE job_copies (
+            batch TEXT NOT NULL,
+            location TEXT NOT NULL,
+            name TEXT NOT NULL,
+            job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+            PRIMARY KEY (batch, location)
+        )
+        """,
+        "CREATE INDEX copies_job ON job_copies (job_id)",
+    ),
 )
 """Statements per version, beginning with 1. ``{serial}`` is the dialect's ascending number; ``{{}}`` are braces."""

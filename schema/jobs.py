@@ -49,6 +49,9 @@ class JobSource(Model):
     """The client's name for it: the path or URL as sent, or the uploaded file's name."""
     location: str
     """An absolute path on the server, or the URL."""
+    root: str | None = None
+    """Of a path: the folder below which it must lie, links resolved, in place of the configured ones. Only the command
+    line sets it, for files of whoever may write to the data folder; no request can."""
 
 
 class AnalyzerProgress(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from jobs.opening import open_store
 from jobs.postgres import PostgresJobStore
+from jobs.record import JobCopy
 from jobs.settings import JobSettings
 from jobs.sqlite import SqliteJobStore
 from jobs.store import JobStore, LeaseLost
@@ -54,7 +56,7 @@ def _drop_tables(url: str) -> None:
 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET client_min_messages = error")
-        connection.execute("DROP TABLE IF EXISTS job_events, jobs, job_schema")
+        connection.execute("DROP TABLE IF EXISTS job_copies, job_events, jobs, job_schema")
 
 
 def names_claimed(store: JobStore, count: int) -> list[str]:
@@ -464,6 +466,24 @@ def test_jobs_are_forgotten_with_their_events(bench: Bench) -> None:
     assert bench.store.events(id) == []
     with pytest.raises(NotFound):
         bench.store.get(id)
+
+
+def test_copies_name_the_job_that_stands_for_them(bench: Bench) -> None:
+    first, second = (bench.store.add(new_job(name, batch="b"))[0].id for name in ("1.mp4", "2.mp4"))
+    with pytest.raises(NotFound, match="nope"):
+        bench.store.note_copy(JobCopy("b", "c.mp4", "/videos/c.mp4", "nope"))
+    of_first = [JobCopy("b", name, f"/videos/{name}", first) for name in ("c.mp4", "d.mp4")]
+    for copy in reversed(of_first):
+        bench.store.note_copy(copy)
+    bench.store.note_copy(replace(of_first[0], batch="other"))
+    assert bench.again().copies("b") == of_first
+    changed = replace(of_first[0], job_id=second)  # the file was replaced
+    bench.store.note_copy(changed)
+    assert bench.store.copies("b") == [changed, of_first[1]]
+    bench.store.request_cancel(first)
+    bench.store.delete(first)
+    assert bench.store.copies("b") == [changed]
+    assert bench.store.copies("other") == []
 
 
 def test_listing_pages_and_filters(bench: Bench) -> None:
