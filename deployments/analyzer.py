@@ -35,9 +35,10 @@ DEVICE_VARIABLE = "TIKTOK_ANALYZER_DEVICE"
 """Environment variable; ``cpu`` lets replicas that booked a share of a GPU compute on the CPU. For a Ray that was told
 of a GPU which is not there (``ray start --num-gpus=1``): the production file can then be tried anywhere."""
 
-BOOKED_CPUS = 0.05
-"""CPUs that Ray books for a replica unless the yaml says otherwise, so that ``serve run graph:app`` fits on two cores:
-Serve's default of one each would wait for 14 forever. Booking limits nothing; the thread budget does."""
+BOOKED_CPUS = 0.02
+"""CPUs that Ray books for a replica unless the yaml says otherwise, so that ``serve run graph:app`` fits on two cores,
+with three decodes: one that finds nothing left to book waits for ever. Serve's default is one each. Booking limits
+nothing; the thread budget does."""
 
 GRACEFUL_SHUTDOWN_S = 60.0
 """Seconds that a replica taken out of service may use to end its calls; the longest call seen is text in a 2 s chunk

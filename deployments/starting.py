@@ -38,7 +38,7 @@ async def states_of_silent(names: Sequence[str]) -> dict[str, str]:
     return {
         name: state_of(
             found[name].status.value,
-            {state.value: count for state, count in found[name].replica_states.items()},
+            {str(getattr(state, "value", state)): n for state, n in found[name].replica_states.items()},
             found[name].message,
         )
         for name in names

@@ -12,7 +12,7 @@ from ray import serve
 from ray.serve import Application
 
 from analyzers.base import Context
-from deployments.analyzer import MAX_ONGOING, AnalyzerReplica
+from deployments.analyzer import BOOKED_CPUS, MAX_ONGOING, AnalyzerReplica
 from deployments.ingress import IngressDeployment
 from deployments.settings import GraphArgs
 from media.types import FrameChunk
@@ -66,10 +66,10 @@ class FaultyReplica(AnalyzerReplica):
 def faulty_app(settings: GraphArgs, faults: dict[str, Fault], marker: Path, configs: dict[str, Any]) -> Application:
     """The real ingress over these analyzers."""
     deployment = serve.deployment(
-        max_ongoing_requests=MAX_ONGOING, ray_actor_options={"num_cpus": 0.05}, user_config={}
+        max_ongoing_requests=MAX_ONGOING, ray_actor_options={"num_cpus": BOOKED_CPUS}, user_config={}
     )(FaultyReplica)
     handles = {
         name: deployment.options(name=name).bind(name, fault, f"{marker}-{name}", configs.get(name, {}))
         for name, fault in faults.items()
     }
-    return IngressDeployment.options(ray_actor_options={"num_cpus": 0.05}).bind(settings, handles)
+    return IngressDeployment.options(ray_actor_options={"num_cpus": BOOKED_CPUS}).bind(settings, handles)
