@@ -300,7 +300,15 @@ def test_quantised_models_give_nearly_the_same_probabilities(
     assert first == again
     assert first.text == expected.text
     assert first.confidence == pytest.approx(expected.confidence, abs=0.01)
-    assert small.model.get_memory_footprint() < 0.75 * whole.model.get_memory_footprint()
+    assert small.model.get_memory_footprint() < whole.model.get_memory_footprint()
+    kinds = {
+        name: type(module).__name__ for name, module in small.model.named_modules() if hasattr(module, "in_features")
+    }
+    seeing = {kind for name, kind in kinds.items() if "language_model" not in name}
+    assert seeing <= {"Linear", "NonDynamicallyQuantizableLinear"}
+    assert {kind for name, kind in kinds.items() if "language_model" in name} == {
+        "Linear4bit" if quantization == "nf4" else "Linear8bitLt"
+    }
 
 
 def test_twice_the_same(chat: VideoChat) -> None:
@@ -332,6 +340,27 @@ def test_what_the_checkpoint_says_about_sampling_is_not_followed(
     chat = FAMILIES[family][0](tmp_path, CPU, "none")
     chat.options = PictureOptions("centre", 16)
     check(chat.describe([clip()], QUESTIONS[0], bounds())[0], reference.answer(clip(), QUESTIONS[0]))
+
+
+def test_numbers_that_overflow_are_a_failure_and_no_text(chat: VideoChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = chat.model.lm_head.weight
+    broken = torch.nn.Parameter(torch.full_like(head, float("nan")))
+    monkeypatch.setitem(chat.model.lm_head._parameters, "weight", broken)
+    with pytest.raises(AnalysisFailed) as caught:
+        chat.describe([clip()], QUESTIONS[0], bounds())
+    assert (caught.value.code, caught.value.retry_possible) == ("number_overflow", False)
+
+
+@pytest.mark.parametrize(
+    ("capability", "name", "expected"),
+    [((7, 5), "cuda:0", torch.float16), ((8, 0), "cuda:0", torch.bfloat16), ((9, 0), "cpu", torch.float16)],
+)
+def test_only_qwen_computes_in_bfloat16_and_never_below_capability_8(
+    chat: VideoChat, family: str, monkeypatch: pytest.MonkeyPatch, capability: Any, name: str, expected: Any
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    wanted = expected if family == "qwen" else torch.float16
+    assert chat._formatted(Device(name, torch.float16)).dtype == wanted
 
 
 def test_time_ends_every_text_after_its_current_token(chat: VideoChat) -> None:

@@ -12,10 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from analyzers.base import AnalysisFailed
 from analyzers.stop import nobody_waits
 
 CONFIDENCE_DIGITS = 4
 """Of published confidences; the others are rounding of sums taken in another order."""
+
+OVERFLOW_REMEDY = (
+    "Check the weights with `tiktok-analyzer models verify`; if they are sound, choose another video_language_model in "
+    "the yaml, or a card that computes in bfloat16 (compute capability 8 or higher)."
+)
 
 Ending = Literal["end", "length", "time"]
 """Why a text ended: the model ended it, or the bound on tokens or on time did."""
@@ -101,6 +107,9 @@ def generate(model: Any, tokenizer: Any, inputs: Mapping[str, Any], bounds: Boun
         tokenizer: Turns tokens into text.
         inputs: Of ``model.generate``.
         bounds: When to end.
+
+    Raises:
+        AnalysisFailed: ``number_overflow``: the model's numbers left the range of its format.
     """
     import torch
 
@@ -114,11 +123,15 @@ def generate(model: Any, tokenizer: Any, inputs: Mapping[str, Any], bounds: Boun
         )
     steps = len(recorder.steps)
     chosen = sequences[:, sequences.shape[1] - steps :]  # whatever of the prompt stands before
-    probabilities = torch.stack(recorder.steps, dim=1).cpu().tolist()
+    probabilities = torch.stack(recorder.steps, dim=1).cpu()
+    if not bool(torch.isfinite(probabilities).all()):
+        raise AnalysisFailed(
+            "number_overflow", f"Scores of the model are no numbers in {model.dtype}.", OVERFLOW_REMEDY
+        )
     ends = _ends(model)
     return [
         _generated(tokenizer, row, p, ends, watch.ended)
-        for row, p in zip(chosen.cpu().tolist(), probabilities, strict=True)
+        for row, p in zip(chosen.cpu().tolist(), probabilities.tolist(), strict=True)
     ]
 
 

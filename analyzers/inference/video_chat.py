@@ -14,14 +14,14 @@ import copy
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from analyzers.inference.device import Device
+from analyzers.inference.device import BFLOAT16_FROM, Device
 from analyzers.inference.generation import UNWRITTEN, Bounds, Generated, generate, make_greedy
 from analyzers.inference.hub_models import Quantization, load_pretrained, load_processor
 from analyzers.inference.oom import in_halves
@@ -73,6 +73,8 @@ class VideoChat(ABC):
     """Prompt with ``{question}`` about a clip."""
     text_format: ClassVar[str]
     """Prompt with ``{question}`` without one."""
+    _unquantized: ClassVar[tuple[str, ...]]
+    """The part that sees: a tenth of the weights, and the first to suffer from fewer bits."""
 
     def __init__(self, path: Path, device: Device, quantization: Quantization) -> None:
         from transformers import AutoTokenizer
@@ -80,8 +82,10 @@ class VideoChat(ABC):
         model_class, processor_class = self._classes()
         self._tokenizer = load_processor(AutoTokenizer, path, padding_side="left")
         self._pictures = load_processor(processor_class, path)
-        self.model = load_pretrained(model_class, path, device, quantization=quantization)
-        self._device = device
+        self._device = self._formatted(device)
+        self.model = load_pretrained(
+            model_class, path, self._device, quantization=quantization, unquantized=self._unquantized
+        )
         self.options = PictureOptions()
         make_greedy(self.model, self._tokenizer)
 
@@ -139,6 +143,10 @@ class VideoChat(ABC):
     @abstractmethod
     def _classes(self) -> tuple[Any, Any]:
         """Of the model and of its video processor."""
+
+    def _formatted(self, device: Device) -> Device:
+        """The device with the number format that the model wants there."""
+        return device
 
     @abstractmethod
     def _encode(self, clips: Sequence[UInt8Array]) -> list[Encoded]:
@@ -213,6 +221,7 @@ class LlavaNextVideo(VideoChat):
     video_token = "<video>"
     video_format = "USER: <video>\n{question} ASSISTANT:"
     text_format = "USER: {question} ASSISTANT:"
+    _unquantized = ("model.vision_tower", "model.multi_modal_projector")
 
     def _classes(self) -> tuple[Any, Any]:
         from transformers import LlavaNextVideoForConditionalGeneration, LlavaNextVideoVideoProcessor
@@ -242,6 +251,7 @@ class Qwen2Vl(VideoChat):
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
         "{question}<|im_end|>\n<|im_start|>assistant\n"
     )
+    _unquantized = ("model.visual",)
 
     def _classes(self) -> tuple[Any, Any]:
         from transformers import Qwen2VLForConditionalGeneration, Qwen2VLVideoProcessor
@@ -266,6 +276,18 @@ class Qwen2Vl(VideoChat):
             "mm_token_type_ids": (token_ids == self.model.config.video_token_id).int() * video,
             "video_grid_thw": torch.stack([clip.grid for clip in clips]),
         }
+
+    def _formatted(self, device: Device) -> Device:
+        """bfloat16 where the card has it: it was trained in it, and in float16 its numbers come near the range's end.
+
+        There, the attention must not sum in float16 either; torch's fused ones (SDPA) do not. Scores that overflow all
+        the same are found (``generate``).
+        """
+        import torch
+
+        if device.is_cuda and torch.cuda.get_device_capability(0) >= BFLOAT16_FROM:
+            return replace(device, dtype=torch.bfloat16)
+        return device
 
     def _forget(self) -> None:
         self.model.model.rope_deltas = None
