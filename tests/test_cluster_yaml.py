@@ -93,10 +93,11 @@ def test_everything_that_is_installed_is_copied() -> None:
     copied = {remote.removeprefix(REMOTE): local for remote, local in CONFIG["file_mounts"].items()}
     assert all(remote == local for remote, local in copied.items())
     assert [local for local in copied.values() if not (ROOT / local).exists()] == []
-    packages = {name.partition(".")[0] for name in declared("packages", section="tool.setuptools")}
+    packages = {name.removesuffix("*") for name in declared("include", section="tool.setuptools.packages.find")}
     modules = {f"{name}.py" for name in declared("py-modules", section="tool.setuptools")}
     metadata = {declared("readme"), *declared("license-files")}
     needed = packages | modules | metadata | {"pyproject.toml", "constraints.txt", "Makefile", "serve_config.yaml"}
+    needed |= {"requirements-models.txt", "profiles"}
     assert needed <= set(copied)
 
 

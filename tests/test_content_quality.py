@@ -293,7 +293,7 @@ def test_the_result_does_not_depend_on_the_chunks(chunk_s: float) -> None:
 
 def test_result_keeps_its_shape_without_an_encoder() -> None:
     result = analyse(photograph())
-    assert (result.aesthetic_score, result.aesthetic_value) == (None, None)
+    assert (result.aesthetic_score, result.perceived_score) == (None, None)
     assert QualityResult.model_validate_json(result.model_dump_json()) == result
 
 
