@@ -96,6 +96,24 @@ def test_the_same_pixels_give_the_same_maps_and_shares_of_the_full_picture(
         assert np.abs(shares - np.bincount(full.ravel(), minlength=150) / full.size).max() <= 0.01
 
 
+def test_half_precision_gives_nearly_the_same_maps(
+    network: tuple[str, BackgroundSegmentation], tiny_weights: TinyWeights
+) -> None:
+    """A GPU computes in float16; here the CPU does, so that a mixed-up format or a lost scale shows."""
+    import torch
+
+    from analyzers.inference.device import Device
+    from analyzers.vision.segmenter import Segmenter
+    from weights.store import resolve
+
+    pin, analyzer = network
+    frames = patches(1, 192, 320)
+    half = Segmenter(resolve(pin, tiny_weights.runtime(pin)), Device("cpu", torch.float16)).segment(frames, 128)
+    single = analyzer.segmenter.segment(frames, 128)  # type: ignore[union-attr]
+    assert np.mean(half[0].labels == single[0].labels) >= SAME_PLACES
+    assert half[0].certainty == pytest.approx(single[0].certainty, rel=0.02)
+
+
 def test_chunks_in_one_batch_give_what_each_gives_alone(segformer: BackgroundSegmentation) -> None:
     chunks = [chunk_of(patches(2, 192, 320, 1)), chunk_of(patches(1, 320, 192, 3)), chunk_of(patches(2, 192, 320, 2))]
     for batched, chunk in zip(segformer.observe(chunks), chunks, strict=True):

@@ -19,7 +19,7 @@ from analyzers.results.detections import FrameDetections, pack_detections
 from analyzers.results.poses import FramePoses, Poses, pack_poses
 from analyzers.runtime import Runtime
 from analyzers.vision.gestures import RULES, gestures_of
-from analyzers.vision.pose_net import RawPoses, YoloPose, usable
+from analyzers.vision.pose_net import RawPoses, VitPose, YoloPose, usable
 from analyzers.vision.skeleton import JOINTS, Skeleton
 from deployments.settings import GraphArgs
 from media.types import Float32Array, FrameChunk, UInt8Array
@@ -169,6 +169,21 @@ def test_the_same_pixels_give_the_same_joints_in_given_boxes(vitpose: BodyPose, 
     (observed,) = vitpose.observe(person_chunks([chunk_of([frame])], boxes))
     expected = np.stack(library_joints(tiny_weights.path("vitpose-base"), frame, boxes))
     assert np.abs(observed.joints[..., :2] - expected).max() <= SAME_PX
+
+
+def test_half_precision_gives_nearly_the_same_joints(vitpose: BodyPose, tiny_weights: TinyWeights) -> None:
+    """A GPU computes in float16; here the CPU does, so that a mixed-up format or a lost scale shows."""
+    import torch
+
+    from analyzers.inference.device import Device
+    from weights.store import resolve
+
+    weights = resolve("vitpose-base", tiny_weights.runtime("vitpose-base"))
+    people = [(frame, np.array([10.0, 10.0, 150.0, 300.0], np.float32)) for frame in patches(2, 192, 320)]
+    assert isinstance(vitpose.net, VitPose)
+    half = VitPose(weights, Device("cpu", torch.float16)).joints(people)
+    for single, own in zip(vitpose.net.joints(people), half, strict=True):
+        assert np.median(np.hypot(*(single - own)[:, :2].T)) <= 1.0
 
 
 # ----------------------------------------------------------------------------------------------------------- observing
@@ -695,7 +710,7 @@ def test_under_a_permissive_policy_detection_hands_its_people_on(tiny_weights: T
         chunk_s=0.5,
     )
     configs = {"object_detection": {"model": "yolov8n"}, "body_pose": {"model": "yolov8n-pose"}}
-    document = LocalRunner(settings, configs).analyze(write_clip(tmp_path, "rotated"), ["body_pose"])
+    document = LocalRunner(settings, configs).analyze(write_clip(tmp_path, "rotated", still=True), ["body_pose"])
     assert {name: section.status for name, section in document.sections.items()} == {
         "object_detection": "ok",
         "body_pose": "ok",

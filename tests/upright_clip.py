@@ -31,8 +31,8 @@ def patches(count: int, width: int, height: int, seed: int = 0) -> list[UInt8Arr
     return [np.asarray(cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8) for c in coarse]
 
 
-def write_clip(folder: Path, orientation: str, long_px: int = 320, short_px: int = 192) -> Path:
-    """Three pictures within one second."""
+def write_clip(folder: Path, orientation: str, long_px: int = 320, short_px: int = 192, still: bool = False) -> Path:
+    """Three pictures within one second; ``still``: the same one three times."""
     size = (short_px, long_px) if orientation == "portrait" else (long_px, short_px)
     return make_video(
         folder / f"{orientation}.mp4",
@@ -40,7 +40,7 @@ def write_clip(folder: Path, orientation: str, long_px: int = 320, short_px: int
         size=size,
         last_s=0.33,
         rotation_ccw_deg=-90 if orientation == "rotated" else 0,
-        pictures=patches(len(TIMES_S), *size),
+        pictures=patches(1, *size) * len(TIMES_S) if still else patches(len(TIMES_S), *size),
     )
 
 

@@ -103,6 +103,8 @@ class RtDetrDetector:
         inputs = self._processor(images=[np.array(frame) for frame in frames], return_tensors="pt")
         with torch.inference_mode():
             outputs = self._model(inputs["pixel_values"].to(self._device.name, self._device.dtype))
+            # Half precision has 1 px in 2048: scale the boxes in single.
+            outputs.logits, outputs.pred_boxes = outputs.logits.float(), outputs.pred_boxes.float()
             found = self._processor.post_process_object_detection(
                 outputs, threshold=settings.min_score, target_sizes=[frame.shape[:2] for frame in frames]
             )
