@@ -106,6 +106,8 @@ def test_mild_noise_passes_for_no_sharpness(sigma: float) -> None:
     noisy = np.clip(np.round(soft + np.random.default_rng(2).normal(0.0, sigma, soft.shape)), 0, 255).astype(np.uint8)
     before, after = analyse(soft), analyse(noisy)
     assert after.sharpness.value == pytest.approx(before.sharpness.value, abs=0.1)
+    assert before.technical_score is not None
+    assert after.technical_score is not None
     assert after.technical_score < before.technical_score
 
 

@@ -21,7 +21,7 @@ LIMITS = TextLimits(loop_share=0.2, degenerate_share=0.5, unreadable_share=0.05)
     [
         ("A man, dancing!", ["a", "man", "dancing"]),
         ("It's the man's.", ["it's", "the", "man's"]),
-        ("ＦＵＬＬ width", ["full", "width"]),
+        ("\N{FULLWIDTH LATIN CAPITAL LETTER F}ULL width", ["full", "width"]),
         ("跳舞", ["跳", "舞"]),
         ("...\n\u200b", []),
         ("", []),

@@ -54,8 +54,8 @@ class FrameComposition(Model):
     shot_size: ShotSize | None
     """By the subject's area; null without a clear subject."""
     clip_scores: Scores | None = None
-    """Shares of sentences on shot size and layout by ``clip_encoder`` (``shot_size.close_up``, ``layout.centered``, ...);
-    each set sums to 1. Null where it was not run or saw another frame."""
+    """Shares of sentences on shot size and layout by ``clip_encoder`` (``shot_size.close_up``, ``layout.centered``,
+    ...); each set sums to 1. Null where it was not run or saw another frame."""
 
 
 class ShotSizeSpan(TimedSpan):
