@@ -182,7 +182,7 @@ class ClipEncoder(Analyzer[ClipEncoderConfig, FrameChunk, ClipSeen, ClipEncoderR
 
     def _best(self, row: Float32Array) -> tuple[tuple[int, float], ...]:
         order = np.argsort(-row, kind="stable")[: self.config.labels_kept]
-        return tuple((int(i), float(row[i])) for i in order)
+        return tuple((int(i), _unit(float(row[i]))) for i in order)
 
     def _crops(self, chunk: FrameChunk) -> Iterator[tuple[float, str, tuple[float, float, float, float], UInt8Array]]:
         """Time, class, box in source px and pixels of each product box that is looked at."""
@@ -245,7 +245,7 @@ class ClipEncoder(Analyzer[ClipEncoderConfig, FrameChunk, ClipSeen, ClipEncoderR
             timestamp=crop.time_s,
             object_class=crop.object_class,
             bounding_box=BoundingBox(x=left, y=top, width=right - left, height=bottom - top),
-            labels=tuple(LabelShare(label=self.config.product_labels[i], share=_unit(share)) for i, share in crop.best),
+            labels=tuple(LabelShare(label=self.config.product_labels[i], share=share) for i, share in crop.best),
         )
 
     def headline(self, result: ClipEncoderResult) -> str | None:
