@@ -64,6 +64,9 @@ OBSERVATION_BYTES = 1_000_000
 """Observations are small: they travel to the ingress and wait there until the end. A picture of 1080 x 1920 has six
 times as much."""
 
+ROUNDING = 2e-4
+"""Of observations in which shares are rounded to four decimals."""
+
 every_analyzer = pytest.mark.parametrize("cls", CATALOGUE, ids=lambda cls: cls.name)
 
 # --------------------------------------------------------------------------------------------------- declarations
@@ -421,7 +424,8 @@ def test_observing_is_pure_in_each_chunk(cls: type[AnyAnalyzer]) -> None:
     other = cls(cls.Config())
     other.load()
     backwards = [other.observe([chunk])[0] for chunk in reversed(run.chunks)]
-    assert same(list(reversed(backwards)), run.observations)
+    # Networks sum in another order in batches of another size.
+    assert same(list(reversed(backwards)), run.observations, ROUNDING if run.analyzer.wanted_models() else 0.0)
 
 
 @every_analyzer
@@ -542,19 +546,24 @@ def differences(a: Any, b: Any, where: str = "result") -> list[str]:
     return [] if a == b else [f"{where}: {a!r} and {b!r}"]
 
 
-def same(a: Any, b: Any) -> bool:
-    """Equality that looks into dataclasses and arrays, and holds NaN equal to NaN."""
+def same(a: Any, b: Any, tolerance: float = 0.0) -> bool:
+    """Equality that looks into dataclasses and arrays, and holds NaN equal to NaN; floats within ``tolerance``."""
     if type(a) is not type(b):
         return False
     if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        if a.dtype.kind != "f":
+            return a.dtype == b.dtype and np.array_equal(a, b)
+        near = a.shape == b.shape and np.allclose(a, b, rtol=0.0, atol=tolerance, equal_nan=True)
+        return a.dtype == b.dtype and bool(near)
     if dataclasses.is_dataclass(a):
-        return all(same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
+        return all(same(getattr(a, f.name), getattr(b, f.name), tolerance) for f in dataclasses.fields(a))
     if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(same(x, y, tolerance) for x, y in zip(a, b, strict=True))
     if isinstance(a, Mapping):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    return bool(a == b) or (isinstance(a, float) and a != a and b != b)
+        return a.keys() == b.keys() and all(same(a[k], b[k], tolerance) for k in a)
+    if isinstance(a, float):
+        return abs(a - b) <= tolerance or (a != a and b != b)
+    return bool(a == b)
 
 
 # --------------------------------------------------------------------------------------------- around the catalogue
