@@ -53,7 +53,7 @@ from analyzers.signal.pacing import (
 )
 from analyzers.story.energy import STEP_S, EnergyCurve
 from analyzers.story.hook import HookSettings, build_hook
-from analyzers.story.inputs import DESCRIBED, INPUTS, TRANSCRIPT, Inputs, read_inputs
+from analyzers.story.inputs import DESCRIBED, EFFECTS, FACES, INPUTS, TRANSCRIPT, Inputs, read_inputs
 from media.needs import EveryFrame, FrameNeed, Needs
 from media.types import Float64Array, FrameBatch, FrameChunk
 from schema.base import TimedSpan
@@ -74,7 +74,8 @@ class TemporalFlowConfig(AnalyzerConfig):
     hook_s: Annotated[float, Field(ge=0.5, le=10.0)] = 3.0
     """Length of the hook. Three seconds is what platforms count as a held view."""
     soon_s: Annotated[float, Field(ge=0.1, le=10.0)] = 1.0
-    """Speech and text count as elements of the hook when they begin by then. Not yet tuned. Higher counts more."""
+    """Speech, text and a face count as elements of the hook when they are there by then. Not yet tuned. Higher counts
+    more."""
     hook_loudness_lu: Annotated[float, Field(ge=-30.0, le=30.0)] = -1.0
     """The hook is loud when it is at least so much louder than the whole clip: 1 LU below is the least difference that
     is heard. Not yet tuned."""
@@ -156,12 +157,12 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
     """Hook, pacing, energy, story, calls to action, loop and cuts on beats."""
 
     name = "temporal_flow"
-    version = "2"
+    version = "3"
     title = "Hook, pacing, energy curve, story arc, calls to action, loop, cuts on beats"
     Config = TemporalFlowConfig
     Result = TemporalFlowResult
     after = INPUTS
-    uses = (TRANSCRIPT, *DESCRIBED)
+    uses = (TRANSCRIPT, *DESCRIBED, FACES, *EFFECTS)
 
     def needs(self) -> Needs:
         """Every frame, as ``cut_analysis`` has them: the last one counts."""

@@ -10,13 +10,14 @@ from analyzers.camera_analysis import CameraResult, CameraSpan, MotionPoint
 from analyzers.cut_analysis import CutAnalysisResult, Shot
 from analyzers.results.audio_analysis import AudioAnalysisResult
 from analyzers.results.curve import Curve
+from analyzers.results.eye_tracking import EyeTrackingResult, FaceInFrame, FrameFaces
 from analyzers.results.speech_flow import Emphasis, Follows, Pause, Speech, SpeechFlowResult, Syllable
 from analyzers.results.speech_transcription import NOT_SAID, Segment, SpeechTranscriptionResult, Word
 from analyzers.results.text_overlay import TextOverlay
 from analyzers.signal.camera_path import Kind
 from analyzers.signal.transcript import Doubt
 from analyzers.text_overlay import TextOverlayResult
-from schema.base import Model
+from schema.base import BoundingBox, Model
 
 M = TypeVar("M", bound=Model)
 
@@ -119,6 +120,29 @@ def audio_result(levels: Sequence[float | None], beats: Sequence[float] = ()) ->
     """Level in LUFS for each half second, and the beats."""
     curve = Curve(start_time=0.0, step_s=0.5, values=tuple(levels))
     return only(AudioAnalysisResult, energy=curve, beats=tuple(beats))
+
+
+def eye_result(
+    frames: Sequence[tuple[float, Sequence[tuple[float, float, bool | None]]]],
+) -> EyeTrackingResult:
+    """For each frame its time, and of each face width and height in px and whether it looks into the camera."""
+    return only(
+        EyeTrackingResult,
+        frames=tuple(
+            FrameFaces.model_construct(
+                timestamp=time,
+                faces=tuple(
+                    only(
+                        FaceInFrame,
+                        bounding_box=BoundingBox(x=0.0, y=0.0, width=width, height=height),
+                        looks_into_camera=looks,
+                    )
+                    for width, height, looks in faces
+                ),
+            )
+            for time, faces in frames
+        ),
+    )
 
 
 def text_result(texts: Sequence[tuple[float, float, str, str]]) -> TextOverlayResult:

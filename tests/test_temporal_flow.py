@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analyzers import sound_effects, visual_effects
 from analyzers.base import Context, NotApplicable
 from analyzers.results.temporal_flow import TemporalFlowResult
 from analyzers.speech_rate import SpeechRateResult
 from analyzers.story.inputs import INPUTS, Series
 from schema.document import VideoFacts
-from tests.made_results import audio_result, camera_result, cut_result, only, speech_flow_result, text_result
+from tests.made_results import (
+    audio_result,
+    camera_result,
+    cut_result,
+    eye_result,
+    only,
+    speech_flow_result,
+    text_result,
+)
 from tests.run import frame_chunks, make_analyzer, run_on_frames
 
 FPS = 10.0
@@ -138,6 +147,71 @@ def test_first_frame_is_measured(analyzer):
     assert plain.hook.first_frame.contrast == 0.0
 
 
+def test_faces_of_the_hook(analyzer):
+    """Pictures of 54 x 96 px: a face of 27 x 48 px covers a quarter."""
+    quarter, small = (27.0, 48.0), (5.4, 9.6)
+    eyes = eye_result(
+        [
+            (0.0, [(*small, None)]),
+            (1.0, [(*small, False), (*quarter, None)]),
+            (2.0, [(*quarter, False), (*small, True)]),
+            (2.5, []),
+            (3.0, [(*quarter, True)]),
+        ]
+    )
+    hook = flow(analyzer, eye_tracking=eyes).hook
+    assert hook.first_frame.face_area_share == pytest.approx(0.01)
+    assert hook.faces is not None
+    assert (hook.faces.face_share, hook.faces.first_face_s, hook.faces.first_look_s) == (0.75, 0.0, 2.0)
+    assert hook.faces.area_share == pytest.approx(0.25)
+    assert hook.faces.camera_share == 0.5
+    assert hook.elements == {"face": True}
+    assert [(g.timestamp, g.kind, g.label) for g in hook.grabbers] == [
+        (0.0, "face", "face"),
+        (2.0, "face", "look into the camera"),
+    ]
+
+
+@pytest.mark.parametrize(("first_s", "there"), [(1.0, True), (1.1, False), (3.0, False)])
+def test_a_face_is_an_element_of_the_hook_when_it_comes_soon(analyzer, first_s, there):
+    hook = flow(analyzer, eye_tracking=eye_result([(0.0, []), (first_s, [(20.0, 20.0, None)])])).hook
+    assert hook.elements == {"face": there}
+    assert hook.first_frame.face_area_share == 0.0
+    assert hook.faces is not None
+    assert (hook.faces.camera_share, hook.faces.first_look_s) == (None, None)
+
+
+def test_faces_that_nobody_looked_for_are_no_absent_faces(analyzer):
+    result = flow(analyzer, missing={"eye_tracking": "unavailable: no weights"})
+    assert (result.hook.faces, result.hook.first_frame.face_area_share) == (None, None)
+    assert "face" not in result.hook.elements
+    assert "faces: which faces the hook shows is not known (unavailable: no weights)" in result.missing
+    # The frames of the hook were lost.
+    assert flow(analyzer, eye_tracking=eye_result([(5.0, [(20.0, 20.0, None)])])).hook.faces is None
+
+
+def test_sudden_effects_draw_attention_and_bars_do_not(analyzer):
+    shown = [(0.0, "letterbox"), (0.4, "flash"), (3.0, "strobe")]
+    seen = only(
+        visual_effects.VisualEffectsResult,
+        effects=tuple(only(visual_effects.Effect, start_time=t, end_time=t + 0.2, kind=kind) for t, kind in shown),
+    )
+    heard = only(
+        sound_effects.SoundEffectsResult,
+        effects=(
+            only(sound_effects.Effect, timestamp=1.5, kind="impact", name=None),
+            only(sound_effects.Effect, timestamp=2.0, kind="other", name="Cash register"),
+        ),
+    )
+    hook = flow(analyzer, visual_effects=seen, sound_effects=heard).hook
+    assert [(g.timestamp, g.kind, g.label) for g in hook.grabbers] == [
+        (0.4, "visual_effect", "flash"),
+        (1.5, "sound_effect", "impact"),
+        (2.0, "sound_effect", "Cash register"),
+    ]
+    assert hook.strength is None
+
+
 def test_hook_of_a_clip_shorter_than_it(analyzer):
     result = flow(analyzer, 2.0, cut_analysis=cut_result([1.0], 2.0))
     assert result.hook.end_time == 2.0
@@ -208,7 +282,7 @@ def test_without_inputs_there_is_no_energy_and_no_story(analyzer):
     assert result.pacing is None
     assert result.calls_to_action is None
     assert result.hook.strength is None
-    assert [line.split(":")[0] for line in result.missing] == [*INPUTS, "transcript"]
+    assert [line.split(":")[0] for line in result.missing] == [*INPUTS, "faces", "transcript"]
 
 
 def test_story_has_its_peak_where_the_clip_is_liveliest(analyzer):

@@ -12,15 +12,15 @@ from pydantic import Field
 
 from analyzers.signal.pacing import Span, share
 from analyzers.story.energy import EnergyCurve
-from analyzers.story.inputs import Inputs, Written
+from analyzers.story.inputs import FacesAt, Inputs, Written
 from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
 
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Element = Literal["speech", "text", "motion", "cut", "loudness"]
-Attention = Literal["speech", "text", "cut", "camera", "emphasis"]
+Element = Literal["speech", "text", "motion", "cut", "loudness", "face"]
+Attention = Literal["speech", "text", "cut", "camera", "emphasis", "face", "visual_effect", "sound_effect"]
 
 FIRST_FRAME_S = 0.25
-"""A text that begins by then is on the first frame: text is looked for at least so exactly."""
+"""A text that begins by then is on the first frame, and so is a face: both are looked for at least so exactly."""
 
 OPENING_WORDS = 8
 """Words that stand for the opening where it is listed; the hook has all of them."""
@@ -35,7 +35,7 @@ class HookSettings:
 
     Attributes:
         hook_s: Length of the hook.
-        soon_s: By when speech and text must begin.
+        soon_s: By when speech, text and a face must be there.
         motion_half: Speed from which on there is motion.
         loudness_lu: Loudness over the clip's from which on the hook is loud.
         quiet_lufs: Loudness up to which nothing is loud.
@@ -57,6 +57,8 @@ class FirstFrame(Model):
     """Standard deviation of the grey levels, over the most it can be (half black, half white)."""
     texts: tuple[str, ...] | None
     """What is written on it; null where nobody has looked."""
+    face_area_share: UnitScore | None
+    """Share of it that the largest face's box covers, 0 without a face; null where nobody has looked."""
 
 
 class Grabber(Model):
@@ -73,6 +75,21 @@ class TextSeen(TimedSpan):
     text: str
     kind: str
     """As ``text_overlay`` calls it."""
+
+
+class HookFaces(Model):
+    """Faces in the hook, by ``eye_tracking``."""
+
+    face_share: UnitScore
+    """Share of the sampled frames with a face."""
+    first_face_s: Seconds | None
+    """Null where there is none."""
+    area_share: UnitScore
+    """Largest share of the picture that a face's box covers; 0 without a face."""
+    camera_share: UnitScore | None
+    """Share of the frames with a clear look in which somebody looks into the camera; null without such frames."""
+    first_look_s: Seconds | None
+    """First look into the camera."""
 
 
 class Hook(TimedSpan):
@@ -92,6 +109,8 @@ class Hook(TimedSpan):
     texts: tuple[TextSeen, ...] | None
     motion: NotNegative | None
     """Mean speed of camera and subject together, picture units per second."""
+    faces: HookFaces | None
+    """Null where ``eye_tracking`` was not run or saw none of these frames."""
     cuts: Annotated[int, Field(ge=0)] | None
     first_cut_s: Seconds | None
     loudness_lufs: Finite | None
@@ -100,8 +119,8 @@ class Hook(TimedSpan):
     grabbers: tuple[Grabber, ...]
     """In order of time."""
     elements: dict[Element, bool]
-    """Which of the elements are there, for those that are known: speech and text that begin within a second, motion
-    over half of its scale, a cut, and sound as loud as the clip."""
+    """Which of the elements are there, for those that are known: speech and text that begin within a second, a face
+    within the same, motion over half of its scale, a cut, and sound as loud as the clip."""
     strength: UnitScore | None
     """Share of the known elements that are there; null when none is known."""
 
@@ -128,6 +147,7 @@ def build_hook(
     loudness, over = energy.loudness_mean(0.0, end), None
     if loudness is not None and (whole := energy.loudness_mean(0.0, duration_s)) is not None:
         over = loudness - whole
+    faces = _faces(inputs.faces, end)
     elements: dict[Element, bool] = {}
     if inputs.speech is not None:
         elements["speech"] = first_speech is not None and first_speech <= settings.soon_s
@@ -139,6 +159,8 @@ def build_hook(
         elements["cut"] = bool(cuts)
     if over is not None and loudness is not None:
         elements["loudness"] = over >= settings.loudness_lu and loudness > settings.quiet_lufs
+    if faces is not None:
+        elements["face"] = faces.first_face_s is not None and faces.first_face_s <= settings.soon_s
     grey = first.astype(np.float64)
     return Hook(
         start_time=0.0,
@@ -147,6 +169,7 @@ def build_hook(
             brightness=float(grey.mean()) / 255.0,
             contrast=min(1.0, float(grey.std()) / 127.5),
             texts=None if inside is None else tuple(w.text for w in inside if w.start_s <= FIRST_FRAME_S),
+            face_area_share=next((f.area_share for f in inputs.faces or () if f.time_s <= FIRST_FRAME_S), None),
         ),
         speech_share=share(inputs.speech, 0.0, end),
         first_speech_s=first_speech,
@@ -156,12 +179,13 @@ def build_hook(
         first_text_s=first_text,
         texts=None if texts is None else tuple(_text_seen(w) for w in texts),
         motion=motion,
+        faces=faces,
         cuts=None if cuts is None else len(cuts),
         first_cut_s=cuts[0] if cuts else None,
         loudness_lufs=loudness,
         loudness_over_clip_lu=over,
         energy=energy.mean(0.0, end),
-        grabbers=tuple(_grabbers(inputs, end)),
+        grabbers=tuple(_grabbers(inputs, faces, end)),
         elements=elements,
         strength=sum(elements.values()) / len(elements) if elements else None,
     )
@@ -172,11 +196,27 @@ def _first_start(spans: Sequence[Span] | None, before_s: float) -> float | None:
     return min(starts) if starts else None
 
 
+def _faces(frames: Sequence[FacesAt] | None, end_s: float) -> HookFaces | None:
+    inside = [f for f in frames or () if f.time_s < end_s]
+    if not inside:
+        return None
+    shown = [f.time_s for f in inside if f.area_share > 0.0]
+    clear = [f for f in inside if f.looks is not None]
+    looks = [f.time_s for f in clear if f.looks]
+    return HookFaces(
+        face_share=len(shown) / len(inside),
+        first_face_s=shown[0] if shown else None,
+        area_share=max(f.area_share for f in inside),
+        camera_share=len(looks) / len(clear) if clear else None,
+        first_look_s=looks[0] if looks else None,
+    )
+
+
 def _text_seen(written: Written) -> TextSeen:
     return TextSeen(start_time=written.start_s, end_time=written.end_s, text=written.text, kind=written.kind)
 
 
-def _grabbers(inputs: Inputs, end_s: float) -> list[Grabber]:
+def _grabbers(inputs: Inputs, faces: HookFaces | None, end_s: float) -> list[Grabber]:
     """What begins in the hook and draws attention, in order of time."""
     found: list[Grabber] = []
     if (speech := _first_start(inputs.speech, end_s)) is not None:
@@ -192,4 +232,13 @@ def _grabbers(inputs: Inputs, end_s: float) -> list[Grabber]:
         if m.start_s < end_s and m.kind not in STILL_KINDS
     ]
     found += [Grabber(timestamp=a, kind="emphasis", label="emphasis") for a, _ in inputs.emphasised or () if a < end_s]
+    found += [
+        Grabber(timestamp=e.time_s, kind="sound_effect" if e.heard else "visual_effect", label=e.label)
+        for e in inputs.effects or ()
+        if e.time_s < end_s
+    ]
+    if faces is not None and faces.first_face_s is not None:
+        found.append(Grabber(timestamp=faces.first_face_s, kind="face", label="face"))
+    if faces is not None and faces.first_look_s is not None:
+        found.append(Grabber(timestamp=faces.first_look_s, kind="face", label="look into the camera"))
     return sorted(found, key=lambda g: (g.timestamp, g.kind))

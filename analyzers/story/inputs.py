@@ -14,13 +14,17 @@ from analyzers.base import Context
 from analyzers.camera_analysis import CameraResult
 from analyzers.cut_analysis import CutAnalysisResult
 from analyzers.results.audio_analysis import AudioAnalysisResult
+from analyzers.results.eye_tracking import EyeTrackingResult, FrameFaces
 from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.results.speech_transcription import Segment, transcript_of
 from analyzers.results.video_text import VideoTextResult
 from analyzers.signal.pacing import Span
+from analyzers.sound_effects import SoundEffectsResult
 from analyzers.speech_rate import SpeechRateResult
 from analyzers.text_overlay import TextOverlayResult
+from analyzers.visual_effects import EffectKind, VisualEffectsResult
 from media.types import Float64Array
+from schema.document import VideoFacts
 
 INPUTS = ("cut_analysis", "camera_analysis", "text_overlay", "speech_flow", "speech_rate", "audio_analysis")
 """Analyzers that are read and brought in; each may be missing."""
@@ -30,6 +34,17 @@ TRANSCRIPT = "speech_transcription"
 
 DESCRIBED = ("video_llava", "qwen2_vl_temporal", "blip2_video_analyzer")
 """The one of them that is run says what is shown at the beginning."""
+
+FACES = "eye_tracking"
+"""Says which faces the hook shows, where it is run anyway: it needs a model."""
+
+EFFECTS = ("visual_effects", "sound_effects")
+"""Their effects draw attention, where they are run anyway."""
+
+SUDDEN_EFFECTS: frozenset[EffectKind] = frozenset(
+    {"flash", "black_flash", "strobe", "freeze", "speed_ramp", "fast_motion", "slow_motion", "split_screen"}
+)
+"""Visual effects that happen at a moment. The others stay (bars, filters), or are cuts or texts and counted as such."""
 
 FIRST_PART_S = 1.0
 """A part that begins by then is about the beginning; the first may have been lost."""
@@ -61,6 +76,30 @@ class CameraMove:
     start_s: float
     end_s: float
     kind: str
+
+
+@dataclass(frozen=True)
+class FacesAt:
+    """The faces of one sampled frame.
+
+    Attributes:
+        time_s: Of the frame.
+        area_share: Share of the picture that the largest face's box covers; 0 without any.
+        looks: Whether one of them looks into the camera; None where no look is clear.
+    """
+
+    time_s: float
+    area_share: float
+    looks: bool | None
+
+
+@dataclass(frozen=True)
+class Sudden:
+    """An effect that draws attention, seen or heard."""
+
+    time_s: float
+    label: str
+    heard: bool
 
 
 @dataclass(frozen=True)
@@ -103,6 +142,8 @@ class Inputs:
         loudness: K-weighted level in LUFS, -70 for silence.
         beats_s: Of the music.
         shown: What a video language model says is shown at the beginning.
+        faces: Of each sampled frame.
+        effects: Sudden ones; None where neither pictures nor sound were searched for them.
         missing: ``name: reason`` for each that was not there.
     """
 
@@ -119,6 +160,8 @@ class Inputs:
     loudness: Series | None = None
     beats_s: tuple[float, ...] | None = None
     shown: str | None = None
+    faces: tuple[FacesAt, ...] | None = None
+    effects: tuple[Sudden, ...] | None = None
     missing: tuple[str, ...] = ()
 
     @property
@@ -175,6 +218,9 @@ def read_inputs(context: Context) -> Inputs:
         found["beats_s"] = ()
     described = [results[name] for name in DESCRIBED if name in results]
     found["shown"] = next((_shown(r) for r in described if isinstance(r, VideoTextResult)), None)
+    if isinstance(eyes := results.get(FACES), EyeTrackingResult):
+        found["faces"] = tuple(_faces_at(frame, context.video) for frame in eyes.frames)
+    found["effects"] = _effects(context)
     inputs = Inputs(**found)  # type: ignore[arg-type]
     return replace(inputs, missing=_missing(inputs, context))
 
@@ -184,6 +230,29 @@ def _shown(described: VideoTextResult) -> str | None:
     answer = next((a.answer for a in described.answers if a.question == "opening" and not a.says_none), None)
     first = next((s.description for s in described.segments if s.start_time < FIRST_PART_S), None)
     return answer or first
+
+
+def _faces_at(frame: FrameFaces, video: VideoFacts) -> FacesAt:
+    picture_px = (video.width or 0) * (video.height or 0)
+    areas = [face.bounding_box.width * face.bounding_box.height / picture_px for face in frame.faces if picture_px]
+    looks = [face.looks_into_camera for face in frame.faces if face.looks_into_camera is not None]
+    return FacesAt(frame.timestamp, min(1.0, max(areas, default=0.0)), any(looks) if looks else None)
+
+
+def _effects(context: Context) -> tuple[Sudden, ...] | None:
+    seen, heard = (context.results.get(name) for name in EFFECTS)
+    if seen is None and heard is None:
+        return None
+    found: list[Sudden] = []
+    if isinstance(seen, VisualEffectsResult):
+        found += [
+            Sudden(e.start_time, e.kind.replace("_", " "), heard=False)
+            for e in seen.effects
+            if e.kind in SUDDEN_EFFECTS
+        ]
+    if isinstance(heard, SoundEffectsResult):
+        found += [Sudden(e.timestamp, e.name or e.kind, heard=True) for e in heard.effects]
+    return tuple(found)
 
 
 def _loudness(sound: AudioAnalysisResult, duration_s: float) -> Series:
@@ -215,6 +284,8 @@ def _missing(inputs: Inputs, context: Context) -> tuple[str, ...]:
             # That nobody speaks is an answer, not a lack.
             if not (name.startswith("speech") and inputs.speech == ()):
                 lines.append(f"{name}: {reason}")
+    if inputs.faces is None:
+        lines.append(f"faces: which faces the hook shows is not known ({context.missing.get(FACES, 'not run')})")
     if not inputs.words_known:
         lines.append(f"transcript: what is said is not known ({context.missing.get(TRANSCRIPT, 'not run')})")
     return tuple(lines)
