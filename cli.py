@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from ops.bulk import add_bulk
 from ops.cleanup import add_cleanup
 from ops.client import Client, ServiceError
 from ops.models_command import add_models_command
@@ -37,9 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments, console()))
     except AnalyzerSystemError as error:
-        errors.print(f"{error.title}: {error.details}\n{error.action}", style="red", highlight=False)
+        text = f"{error.title}: {error.details}\n{error.action}"
+        errors.print(text, style="red", highlight=False, markup=False)
     except ServiceError as error:
-        errors.print(str(error), style="red", highlight=False)
+        errors.print(str(error), style="red", highlight=False, markup=False)
     except httpx.TransportError as error:
         errors.print(
             f"no service at {arguments.url} ({error}); start one with `tiktok-analyzer serve`, or add --local",
@@ -78,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path)
     check.set_defaults(run=_check)
 
+    add_bulk(commands, DEFAULT_URL)
     add_cleanup(commands)
     add_tokens(commands)
 

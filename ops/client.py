@@ -57,6 +57,20 @@ class Client:
         except httpx.TransportError:
             return False
 
+    def knows(self, id: str) -> bool:
+        """Whether a service answers at this address that has this job.
+
+        Raises:
+            ServiceError: It wants a token.
+        """
+        try:
+            answer = self._http.get(f"/jobs/{id}", timeout=5.0)
+        except httpx.TransportError:
+            return False
+        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            _checked(answer)
+        return answer.status_code == httpx.codes.OK
+
     def analyze(
         self,
         video: Path | str,

@@ -45,6 +45,12 @@ def graph_args(path: Path, data_dir: str | None = None) -> GraphArgs:
     return GraphArgs.model_validate(config["applications"][0].get("args", {}))
 
 
+def analyzer_configs(path: Path) -> dict[str, dict[str, Any]]:
+    """The analyzers' own settings in a Serve configuration, by name."""
+    blocks = load_profile(path)["applications"][0].get("deployments", [])
+    return {block["name"]: block["user_config"] for block in blocks if block.get("user_config")}
+
+
 def load_profile(
     path: Path, *, port: int | None = None, host: str | None = None, args: dict[str, Any] | None = None
 ) -> dict[str, Any]:
