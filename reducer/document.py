@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
+from reducer.breakdown import breakdown_of
 from reducer.quality import quality_of
 from reducer.sections import Outcome
 from reducer.timeline import fuse
@@ -47,6 +48,7 @@ def build_document(
         video=video,
         summary=_summary(sections, video),
         timeline=fuse(items, video.duration_s, _cut_times(sections)),
+        breakdown=breakdown_of(items, video.duration_s, outcomes),
         sections=sections,
         quality=quality_of(sections, items, video),
         performance=performance,

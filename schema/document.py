@@ -204,6 +204,47 @@ class TimelineEntry(TimedSpan):
     heard: tuple[TimelineItem, ...] = ()
 
 
+class Finding(Model):
+    """What an analyzer says of a stretch of the video: its items of one label, taken together."""
+
+    analyzer: str
+    label: str
+    share: UnitScore
+    """Share of the stretch that they cover."""
+    score: UnitScore | None
+    """The highest of theirs; null when it has none."""
+
+
+class Stretch(TimedSpan):
+    """A stretch of the video by topics. Findings are sorted by their first moment in it."""
+
+    index: Annotated[int, Field(ge=0)]
+    key_frame_s: Seconds | None
+    """The picture that stands for a scene; null where there is none, and for a part of five seconds."""
+    action: tuple[Finding, ...] = ()
+    """What happens: descriptions of the video language model, postures, gestures."""
+    visuals: tuple[Finding, ...] = ()
+    """Objects, products, faces, places, colours."""
+    said: tuple[Finding, ...] = ()
+    written: tuple[Finding, ...] = ()
+    heard: tuple[Finding, ...] = ()
+    """Music, sound effects, what the surroundings sound like."""
+    camera_and_editing: tuple[Finding, ...] = ()
+    emotion: tuple[Finding, ...] = ()
+    """How voices sound."""
+    story: tuple[Finding, ...] = ()
+    """Hook, build, peak, calls to action."""
+
+
+class Breakdown(Model):
+    """The video stretch by stretch. It repeats the time line in another order and adds nothing to it."""
+
+    scenes: tuple[Stretch, ...] | None = None
+    """Null where scenes are not known."""
+    parts: tuple[Stretch, ...] = ()
+    """Of five seconds each; the last may be shorter."""
+
+
 class Summary(Model):
     """The document in a few lines, made only of what the sections hold."""
 
@@ -264,6 +305,8 @@ class AnalysisDocument(Model):
     video: VideoFacts
     summary: Summary
     timeline: tuple[TimelineEntry, ...]
+    breakdown: Breakdown = Breakdown()
+    """Empty in documents of earlier versions."""
     sections: dict[str, Section]
     quality: Quality
     performance: Performance

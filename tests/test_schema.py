@@ -137,8 +137,9 @@ def objects(value: Any, where: str = "$") -> Iterator[tuple[str, dict[str, Any]]
 def test_an_unknown_field_is_refused_wherever_it_stands() -> None:
     plain = small_document().model_dump(mode="json")
     places = [where for where, _ in objects(plain)]
-    # Document, source, video, sound, summary, entry, two items, section, error, provenance, coverage, quality, times.
-    assert len(places) == 14
+    # Document, source, video, sound, summary, entry, two items, breakdown, section, error, provenance, coverage,
+    # quality, times.
+    assert len(places) == 15
     for place in places:
         spoiled = small_document().model_dump(mode="json")
         dict(objects(spoiled))[place]["surprise"] = 1
