@@ -43,8 +43,8 @@ def open_device(runtime: Runtime) -> Device:
     torch caps what its allocator hands out and does not count the CUDA context, so that is taken off the share first.
     Libraries with allocators of their own (ctranslate2) are not capped; their need is in ``weights.memory``.
 
-    float16 on a GPU, float32 on a CPU. bfloat16 is never chosen: models of this project are trained in float16 or run
-    in it without loss, and cards below capability 8 only emulate bfloat16.
+    float16 on a GPU, float32 on a CPU. bfloat16 is not chosen here: cards below capability 8 only emulate it, and all
+    models but one run in float16 without loss; that one asks for it by itself (``video_chat.Qwen2Vl``).
 
     Raises:
         Unavailable: ``no_gpu``: a share of a GPU was booked and torch sees none; ``gpu_share_too_small``: it does not
