@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from analyzers.vision.gaze import (
     measure_face,
     off_camera_deg,
 )
+from tests.media_folder import media
 from tests.tiny.face_landmarker import LEFT_EYE, MESH_PX, RIGHT_EYE, face_shape
 
 EYE_PX = 40.0
@@ -107,3 +109,24 @@ def test_lids(share: float) -> None:
 def test_a_face_too_small_for_an_iris_has_no_look() -> None:
     seen = measure_face((face_shape() * 0.04).astype(np.float32))
     assert seen.gaze is None
+
+
+def test_the_published_portrait_looks_into_the_camera() -> None:
+    """Points of eyes and irises that MediaPipe's own tests publish for a man who looks at the camera."""
+    manifest = media("tfjs/portrait.jpg").parents[1] / "MANIFEST.json"
+    entry = next(e for e in json.loads(manifest.read_text()) if e["file"] == "tfjs/portrait.jpg")
+    truth = entry["truth"]["published"][0]
+    points = face_shape().copy()
+    points[:, :2] += 400.0
+    for part in ("face_mesh_eye_landmarks", "iris_landmarks"):
+        for index, place in truth[part].items():
+            points[int(index), :2] = place
+    box = truth["mesh_box"]
+    middle = (box["xMin"] + box["xMax"]) / 2.0
+    points[10, :2], points[152, :2] = (middle, box["yMin"]), (middle, box["yMax"])
+    seen = measure_face(points)
+    assert seen.gaze is not None
+    yaw, pitch = angles_deg(seen.gaze)
+    assert abs(yaw) <= 10.0
+    assert abs(pitch) <= 15.0
+    assert 0.15 <= seen.openness <= 0.35
