@@ -101,7 +101,8 @@ def _measure(console: Console, label: str, short: Path, folder: Path, runs: int,
     blocks = config["applications"][0]["deployments"]
     config["applications"][0]["deployments"] = [b for b in blocks if b["name"] in (*analyzers, "Ingress")]
     for block in config["applications"][0]["deployments"]:
-        block["user_config"] = {**block.get("user_config", {}), **CONFIGS[label].get(block["name"], {})}
+        if block["name"] in CONFIGS[label]:
+            block["user_config"] = {**block.get("user_config", {}), **CONFIGS[label][block["name"]]}
     with local_service(config) as service:
         figures = {"start, s": service.start_s, **_measure_speed(console, service, short, label, runs)}
         if memory:
