@@ -243,7 +243,7 @@ def until(check: Callable[[], bool]) -> None:
 def test_a_killed_run_goes_on(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     clips = [
         make_video(bench.videos / f"{i}.mp4", [0.04 * n for n in range(300)], size=(320, 240), first_number=i)
-        for i in range(4)
+        for i in range(6)
     ]
     (bench.videos / "copy.mp4").write_bytes(clips[0].read_bytes())
     options = ["--data", str(bench.settings.data_path), "--batch", "b"]
@@ -273,7 +273,7 @@ def test_a_killed_run_goes_on(bench: Bench, capsys: pytest.CaptureFixture[str]) 
     parent.wait()
     assert bench.run.standing().open
     assert cli.main(command) == 0
-    assert "4 of 4 ended" in capsys.readouterr().out
+    assert "6 of 6 ended" in capsys.readouterr().out
     for record in bench.run.records():
         told = [event.data for event in bench.store.events(record.id) if event.kind == "state"]
         assert [str(data["state"]) for data in told if data and data["state"] in FINAL_STATES] == ["done"]
@@ -281,7 +281,7 @@ def test_a_killed_run_goes_on(bench: Bench, capsys: pytest.CaptureFixture[str]) 
     assert {path.name for path in (bench.settings.data_path / "results").iterdir()} == {
         record.id for record in bench.run.records()
     }
-    assert len(bench.rows()) == 5
+    assert len(bench.rows()) == 7
     for folder in ("incoming", "staging"):
         assert list((bench.settings.data_path / folder).iterdir()) == []
 
