@@ -42,8 +42,6 @@ from weights.store import resolve
 SAME_FRAME_S = 1e-3
 """Two times closer than this are of one frame."""
 
-ProductLabel = Annotated[str, Field(min_length=1, max_length=100)]
-
 HEADLINE_QUESTIONS = ("format", "light")
 
 

@@ -13,7 +13,7 @@ Method, on two frames per second
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -99,7 +99,7 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
     """Composition by measures."""
 
     name = "composition_analysis"
-    version = "2"
+    version = "3"
     title = "Composition: subject, layout, shot size"
     Config = CompositionConfig
     Result = CompositionResult
@@ -144,6 +144,7 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
             subject_share=sum(frame.subject is not None for frame in frames) / len(frames),
             shot_sizes=tuple(_shot_sizes(frames, shots, self.config, context)),
             distance_changes=tuple(_distance_changes(frames, shots, self.config)),
+            clip_scores=_mean_scores([frame.clip_scores for frame in frames if frame.clip_scores]),
         )
 
     def timeline(self, result: CompositionResult) -> list[TimelineItem]:
@@ -179,6 +180,12 @@ def clip_scores(context: Context) -> dict[float, dict[str, float]]:
         }
         for k, time_s in enumerate(clip.timestamps)
     }
+
+
+def _mean_scores(scores: Sequence[Mapping[str, float]]) -> dict[str, float] | None:
+    if not scores:
+        return None
+    return {label: min(1.0, sum(s[label] for s in scores) / len(scores)) for label in scores[0]}
 
 
 def _item(name: str, span: TimedSpan, label: str, score: float | None = None) -> TimelineItem:

@@ -53,20 +53,9 @@ class InvalidConfig(ValueError):
         return "\n".join(self.problems)
 
 
-def require_serve_config(path: Path, environment: Mapping[str, str] | None = None) -> None:
-    """Refuses a file with problems.
-
-    Raises:
-        InvalidConfig: It has some.
-    """
-    if problems := check_serve_config(path, environment=environment):
-        raise InvalidConfig([f"{path.name}: {problem}" for problem in problems])
-
-
 def check_serve_config(
     path: Path,
     *,
-    args_model: type[BaseModel] = GraphArgs,
     gpus: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> list[str]:
@@ -74,7 +63,6 @@ def check_serve_config(
 
     Args:
         path: Of the yaml.
-        args_model: Reads the ``args`` of each application.
         gpus: GPUs that all deployments together may book.
         environment: Looked through for flags that must not be on; this process's when left out.
     """
@@ -82,13 +70,12 @@ def check_serve_config(
         config = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except (OSError, yaml.YAMLError) as error:
         return [f"cannot be read: {error}"]
-    return check_config(config, args_model=args_model, gpus=gpus, environment=environment)
+    return check_config(config, gpus=gpus, environment=environment)
 
 
 def check_config(
     config: Any,
     *,
-    args_model: type[BaseModel] = GraphArgs,
     gpus: int = 1,
     environment: Mapping[str, str] | None = None,
 ) -> list[str]:
@@ -102,7 +89,7 @@ def check_config(
     problems += _model_problems(config, ServeDeploySchema, "")
     for application in _dicts(config.get("applications")):
         where = f"applications[{application.get('name', '')}]"
-        problems += _model_problems(application.get("args") or {}, args_model, f"{where}.args")
+        problems += _model_problems(application.get("args") or {}, GraphArgs, f"{where}.args")
         problems += _deployment_problems(application, where)
     for where, runtime_env in _runtime_envs(config):
         problems += _runtime_env_problems(runtime_env, where)

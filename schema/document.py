@@ -316,8 +316,3 @@ class AnalysisDocument(Model):
         if name not in self.sections:
             raise KeyError(f"no section {name!r}; there are {sorted(self.sections)}")
         return self.sections[name]
-
-
-def clamp_time(value_s: float, duration_s: float) -> Seconds:
-    """``value_s`` held inside ``[0, duration_s]``."""
-    return min(max(value_s, 0.0), duration_s)

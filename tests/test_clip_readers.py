@@ -53,6 +53,8 @@ def test_composition_has_the_shares_of_its_own_frames() -> None:
     found = [f.clip_scores for f in result.frames]
     assert [f and f["shot_size.extreme_close_up"] for f in found[:3]] == pytest.approx([0.6, 0.7, 0.8])
     assert found[3] is None
+    assert result.clip_scores is not None
+    assert result.clip_scores["shot_size.extreme_close_up"] == pytest.approx(0.7)
     first = found[0]
     assert first is not None
     for question in (SHOT_SIZE, LAYOUT):
@@ -73,4 +75,5 @@ def test_without_clip_the_fields_are_null(name: str) -> None:
         assert (result.aesthetic_score, result.perceived_score) == (None, None)
     else:
         assert [f.clip_scores for f in result.frames] == [None, None]
+        assert result.clip_scores is None
     assert clip_scores(Context(VIDEO)) == {}

@@ -271,7 +271,6 @@ def test_result_keeps_its_shape_without_an_encoder() -> None:
     result = analyse(disc(0.5, 0.5, 0.2))
     assert result.clip_scores is None
     assert result.frames[0].clip_scores is None
-    assert result.shot_size_from == "saliency"
     assert CompositionResult.model_validate_json(result.model_dump_json()) == result
 
 

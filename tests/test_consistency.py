@@ -237,6 +237,20 @@ def test_the_time_line_tiles_the_video_and_its_items_lie_in_it(document: Any) ->
                 assert item.end_time > entry.start_time
 
 
+def test_the_breakdown_follows_the_scenes_and_the_time_line(document: Any) -> None:
+    made, scenes = document.breakdown, results(document).get("scene_segmentation")
+    assert (made.parts[0].start_time, made.parts[-1].end_time) == (0.0, document.video.duration_s)
+    if scenes is None:
+        assert made.scenes is None
+    else:
+        spans = [(scene.start_time, scene.end_time) for scene in scenes.scenes]
+        assert [(stretch.start_time, stretch.end_time) for stretch in made.scenes] == spans
+    items = {(i.analyzer, i.label) for e in document.timeline for i in (*e.seen, *e.said, *e.written, *e.heard)}
+    for stretch in (*(made.scenes or ()), *made.parts):
+        found = {(f.analyzer, f.label) for _, findings in stretch if isinstance(findings, tuple) for f in findings}
+        assert found <= items
+
+
 def test_summary_and_quality_count_what_is_there(document: Any) -> None:
     with_result = [name for name, section in document.sections.items() if section.result is not None]
     headlines = [section.headline for section in document.sections.values() if section.headline]

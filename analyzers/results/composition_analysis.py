@@ -104,8 +104,6 @@ class CompositionResult(AnalyzerResult):
     subject_share: UnitScore
     """Share of the frames with a clear subject."""
     shot_sizes: tuple[ShotSizeSpan, ...]
-    shot_size_from: Literal["saliency", "encoder"] = "saliency"
-    """What the shot sizes rest on."""
     distance_changes: tuple[DistanceChange, ...]
     clip_scores: Scores | None = None
-    """Mean zero-shot scores of an image encoder; null without one."""
+    """Means of those of the frames; null where no frame has them."""
