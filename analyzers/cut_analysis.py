@@ -1,8 +1,9 @@
 """Cuts and shots: hard cuts, jump cuts, fades and dissolves, each with its score, and the shots between them.
 
 Method
-    * every frame is compared with the one before, block by block, with and without motion compensation
-      (``analyzers/signal/frame_change.py``); a hard cut is a change that is large, wide and alone in time
+    * thumbnails of all frames tell which of them may begin a shot (``analyzers/signal/frame_sketch.py``); these and
+      their neighbours are compared with the frame before, block by block, with and without motion compensation
+      (``frame_change.py``); a hard cut is a change that is large, wide and alone in time
       (``sudden_change.py``, adaptive threshold after Yeo and Liu 1995; ``hard_cuts.py``);
     * fades and dissolves are fitted to the model that made them, on thumbnails (``fades.py`` after Lienhart 1999,
       ``dissolves.py`` after Hampapur, Jain and Weymouth 1995 and Alattar 1993);
@@ -25,7 +26,8 @@ from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, No
 from analyzers.signal.dissolves import Dissolve, DissolveSettings
 from analyzers.signal.edit_points import Border, EditPoints, EditSettings, edit_points
 from analyzers.signal.fades import Fade, FadeSettings
-from analyzers.signal.frame_change import ChangeMeter, FrameChanges
+from analyzers.signal.frame_change import ChangeMeter
+from analyzers.signal.frame_sketch import Sketches, sketched
 from analyzers.signal.sudden_change import CutSettings
 from media.needs import EveryFrame, FrameNeed, Needs
 from media.types import FrameChunk
@@ -163,11 +165,11 @@ class CutAnalysisResult(AnalyzerResult):
     median_shot_length_s: Annotated[float, Field(gt=0.0)]
 
 
-class CutAnalysis(Analyzer[CutAnalysisConfig, FrameChunk, FrameChanges, CutAnalysisResult]):
+class CutAnalysis(Analyzer[CutAnalysisConfig, FrameChunk, Sketches, CutAnalysisResult]):
     """Finds cuts, fades, dissolves and the shots between them."""
 
     name = "cut_analysis"
-    version = "2"
+    version = "3"
     title = "Cuts, fades, dissolves and shots"
     Config = CutAnalysisConfig
     Result = CutAnalysisResult
@@ -184,13 +186,11 @@ class CutAnalysis(Analyzer[CutAnalysisConfig, FrameChunk, FrameChanges, CutAnaly
         """Imports OpenCV and makes the flow method."""
         self._meter = ChangeMeter()
 
-    def observe(self, chunks: Sequence[FrameChunk]) -> list[FrameChanges]:
-        """Measures each chunk's frames against their predecessors."""
-        if self._meter is None:
-            self._meter = ChangeMeter()
-        return [self._meter.measure(chunk.batch) for chunk in chunks]
+    def observe(self, chunks: Sequence[FrameChunk]) -> list[Sketches]:
+        """Shrinks each chunk's frames, and keeps those that a cut may lie between."""
+        return [sketched(chunk.batch) for chunk in chunks]
 
-    def conclude(self, observations: Sequence[FrameChanges], context: Context) -> CutAnalysisResult:
+    def conclude(self, observations: Sequence[Sketches], context: Context) -> CutAnalysisResult:
         """Finds the borders over the whole clip.
 
         Raises:
@@ -199,16 +199,17 @@ class CutAnalysis(Analyzer[CutAnalysisConfig, FrameChunk, FrameChanges, CutAnaly
         seen = [part for part in observations if len(part)]
         if sum(len(part) for part in seen) < 2:
             raise NotApplicable("single_frame", "cuts need at least two pictures")
-        changes = FrameChanges.joined(seen)
+        sketches = Sketches.joined(seen)
+        meter = self._meter = self._meter or ChangeMeter()
         cuts: list[Cut] = []
         transitions: list[Transition] = []
-        for run in _runs(changes):
-            found = edit_points(run, self.config.settings())
+        for run in _runs(sketches):
+            found = edit_points(run, meter, self.config.settings())
             cuts += [_cut(run, border, context) for border in found.borders]
             transitions += _transitions(run, found, context)
         duration_s = context.video.duration_s
         cuts = [cut for cut in cuts if 0.0 < cut.timestamp < duration_s]
-        shots = _shots(cuts, int(changes.index[-1]) + 1, duration_s)
+        shots = _shots(cuts, int(sketches.index[-1]) + 1, duration_s)
         lengths = [shot.duration_s for shot in shots]
         return CutAnalysisResult(
             cuts=tuple(cuts),
@@ -266,14 +267,14 @@ _MARK_S = 0.04
 """Length of a cut's mark on the time line: about a frame, since a span is never empty."""
 
 
-def _runs(changes: FrameChanges) -> list[FrameChanges]:
+def _runs(sketches: Sketches) -> list[Sketches]:
     """Stretches without a missing frame, of at least two frames."""
-    breaks = np.flatnonzero(np.diff(changes.index) != 1) + 1
-    edges = [0, *breaks.tolist(), len(changes)]
-    return [changes.part(a, b) for a, b in pairwise(edges) if b - a > 1]
+    breaks = np.flatnonzero(np.diff(sketches.index) != 1) + 1
+    edges = [0, *breaks.tolist(), len(sketches)]
+    return [sketches.part(a, b) for a, b in pairwise(edges) if b - a > 1]
 
 
-def _time_s(run: FrameChanges, frame: int, context: Context) -> float:
+def _time_s(run: Sketches, frame: int, context: Context) -> float:
     """Time of a frame of the run; the end of the video after the last one."""
     if frame < len(run):
         return max(0.0, float(run.pts_s[frame]))
@@ -291,7 +292,7 @@ def _plain(colour: tuple[float, float, float]) -> PlainColour:
     return "other"
 
 
-def _cut(run: FrameChanges, border: Border, context: Context) -> Cut:
+def _cut(run: Sketches, border: Border, context: Context) -> Cut:
     return Cut(
         timestamp=_time_s(run, border.frame, context),
         frame=int(run.index[border.frame]),
@@ -304,7 +305,7 @@ def _cut(run: FrameChanges, border: Border, context: Context) -> Cut:
     )
 
 
-def _transitions(run: FrameChanges, found: EditPoints, context: Context) -> list[Transition]:
+def _transitions(run: Sketches, found: EditPoints, context: Context) -> list[Transition]:
     out: list[Transition] = []
     items: list[Fade | Dissolve] = [*found.fades, *found.dissolves]
     for item in items:
@@ -314,7 +315,7 @@ def _transitions(run: FrameChanges, found: EditPoints, context: Context) -> list
     return out
 
 
-def _transition(run: FrameChanges, item: Fade | Dissolve, span: tuple[float, float]) -> Transition:
+def _transition(run: Sketches, item: Fade | Dissolve, span: tuple[float, float]) -> Transition:
     first = int(run.index[item.start])
     end = first + item.end - item.start
     if isinstance(item, Dissolve):

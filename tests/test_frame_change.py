@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analyzers.signal import frame_change
+from analyzers.signal import frame_change, frame_sketch
 from analyzers.signal.dissolves import _ramp
-from analyzers.signal.frame_change import ChangeMeter, FrameChanges
+from analyzers.signal.frame_change import ChangeMeter
+from analyzers.signal.frame_sketch import Sketches, block_changes, neighbours, sketched, suspects
+from analyzers.signal.pair_changes import PairChanges
 from analyzers.signal.sudden_change import around
 from media.types import FrameBatch
 from tests.made_edits import picture
@@ -20,9 +22,11 @@ def moving(width: int, height: int, count: int, step: int = 3) -> FrameBatch:
     return FrameBatch(frames, np.arange(count) / 25.0, np.arange(count), 0, width, height)
 
 
-def measured(meter: ChangeMeter, batch: FrameBatch) -> list[np.ndarray]:
-    changes = meter.measure(batch)
-    return [getattr(changes, name) for name in FrameChanges.__dataclass_fields__]
+def measured(meter: ChangeMeter, batch: FrameBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of all pairs, their pictures kept by hand."""
+    height, width = frame_sketch.working_size(*batch.frames.shape[2:0:-1])[::-1]
+    pictures = np.stack([frame[:height, :width] for frame in batch.frames])
+    return meter.measure(pictures, np.arange(len(pictures) - 1), np.arange(1, len(pictures)))
 
 
 def test_a_replica_measures_alike_whatever_it_has_seen_before() -> None:
@@ -36,17 +40,64 @@ def test_a_replica_measures_alike_whatever_it_has_seen_before() -> None:
 
 def test_slabs_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = moving(160, 96, 11)
-    whole = measured(ChangeMeter(), batch)
+    whole, small = measured(ChangeMeter(), batch), sketched(batch)
     monkeypatch.setattr(frame_change, "SLAB", 4)
+    monkeypatch.setattr(frame_sketch, "SLAB", 4)
     for part, expected in zip(measured(ChangeMeter(), batch), whole, strict=True):
         assert np.array_equal(part, expected)
+    again = sketched(batch)
+    assert np.array_equal(again.thumbs, small.thumbs)
+    assert np.array_equal(again.pictures, small.pictures)
 
 
 def test_motion_compensation_explains_a_pan() -> None:
-    changes = ChangeMeter().measure(moving(160, 96, 6))
-    assert (changes.moved[1:] <= changes.still[1:]).all()
-    assert changes.moved[1:].mean() < 0.5 * changes.still[1:].mean()
-    assert (changes.moved_likeness[1:] > changes.likeness[1:]).all()
+    still, moved, figures = measured(ChangeMeter(), moving(160, 96, 6, step=2))
+    assert (moved <= still).all()
+    assert moved.mean() < 0.5 * still.mean()
+    assert (figures[:, 1] > figures[:, 0]).all()
+
+
+def cut_at(frame: int, count: int = 40, noise_levels: int = 2) -> FrameBatch:
+    """A still picture, then another, with noise."""
+    shots = [picture(seed, 160)[:96] for seed in (3, 8)]
+    noise = np.random.default_rng(5).integers(0, noise_levels + 1, (count, 96, 160, 3))
+    frames = np.stack([np.clip(shots[k >= frame] + noise[k], 0, 255) for k in range(count)]).astype(np.uint8)
+    return FrameBatch(frames, np.arange(count) / 25.0, np.arange(count), 0, 160, 96)
+
+
+def test_only_the_first_frame_of_another_picture_is_suspect() -> None:
+    assert suspects(block_changes(sketched(cut_at(20)).thumbs)).tolist() == [20]
+    moved = suspects(block_changes(sketched(moving(160, 96, 12)).thumbs))
+    assert not [frame for frame in moved if 3 <= frame <= 9], "no change of a steady pan stands out of its neighbours"
+
+
+def test_pictures_are_kept_at_both_ends_and_around_a_suspect() -> None:
+    kept = np.flatnonzero(sketched(cut_at(20, noise_levels=0)).place >= 0)
+    # Four changes at each end and the cut's own with four on each side, each with the frame before it.
+    assert kept.tolist() == [0, 1, 2, 3, 4, *range(15, 25), *range(35, 40)]
+
+
+def test_held_pictures_reach_further() -> None:
+    """The changes that a cut is compared with are those left when repeats are left out."""
+    sizes = np.zeros(60)
+    sizes[np.arange(0, 60, 3)] = 10.0
+    assert neighbours(sizes, 30, 12.0).tolist() == [18, 21, 24, 26, 27, 28, 29, 31, 32, 33, 34, 36, 39, 42]
+
+
+def test_chunks_do_not_show() -> None:
+    """A cut on the first frame of a chunk is measured from the pictures that both chunks kept."""
+    whole = cut_at(20)
+    first = FrameBatch(whole.frames[:20], whole.pts_s[:20], whole.index[:20], 0, 160, 96)
+    second = FrameBatch(whole.frames[19:], whole.pts_s[19:], whole.index[19:], 1, 160, 96)
+    parts = []
+    for sketches in (sketched(whole), Sketches.joined([sketched(first), sketched(second)])):
+        changes = PairChanges(sketches, ChangeMeter())
+        changes.measure(changes.suspects)
+        changes.measure_around(changes.suspects)
+        parts.append((changes.suspects, changes.still, changes.moved, changes.likeness))
+    for one, two in zip(*parts, strict=True):
+        assert np.array_equal(one, two)
+    assert parts[0][1][20].min() > 6.0
 
 
 @pytest.mark.parametrize(
@@ -54,7 +105,7 @@ def test_motion_compensation_explains_a_pan() -> None:
     [(170, 96, (84, 48)), (96, 170, (48, 84)), (128, 96, (60, 48)), (96, 96, (48, 48)), (2000, 40, (192, 48))],
 )
 def test_working_size_is_whole_blocks(width: int, height: int, expected: tuple[int, int]) -> None:
-    assert frame_change.working_size(width, height) == expected
+    assert frame_sketch.working_size(width, height) == expected
 
 
 def test_what_is_usual_around_a_change_by_hand() -> None:

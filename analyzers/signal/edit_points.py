@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from analyzers.signal.dissolves import Dissolve, DissolveSettings, dissolves
 from analyzers.signal.fades import MAX_STEP, PLAIN_LEVELS, Fade, FadeSettings, contrast, fades
-from analyzers.signal.frame_change import THUMB_PX, FrameChanges
+from analyzers.signal.frame_change import ChangeMeter
+from analyzers.signal.frame_sketch import THUMB_PX, Sketches
 from analyzers.signal.hard_cuts import RETURNED, HardCut, distance, hard_cuts
+from analyzers.signal.pair_changes import PairChanges
 from analyzers.signal.sudden_change import CutSettings, active_area
 from media.types import Float32Array, Float64Array
 
@@ -87,16 +89,17 @@ class EditPoints:
     dissolves: tuple[Dissolve, ...]
 
 
-def edit_points(changes: FrameChanges, settings: EditSettings) -> EditPoints:
+def edit_points(sketches: Sketches, meter: ChangeMeter, settings: EditSettings) -> EditPoints:
     """All borders and gradual transitions of an uninterrupted run of at least two frames."""
-    area = active_area(changes.thumbs)
-    thumbs = area.of_thumbs(changes.thumbs)
-    period_s = float(np.median(np.diff(changes.pts_s)))
+    area = active_area(sketches.thumbs)
+    thumbs = area.of_thumbs(sketches.thumbs)
+    changes, pts_s = PairChanges(sketches, meter), sketches.pts_s
+    period_s = float(np.median(np.diff(pts_s)))
     cuts = hard_cuts(changes, area, settings.cuts)
     level = contrast(thumbs)
     walls = [c.frame for c in cuts if not _is_onset(thumbs, level, c.frame)]
-    faded = fades(thumbs, changes.pts_s, walls, settings.fades, period_s)
-    faded = [fade for fade in faded if not _is_flash_tail(thumbs, changes.pts_s, fade, settings.cuts.flash_s)]
+    faded = fades(thumbs, pts_s, walls, settings.fades, period_s)
+    faded = [fade for fade in faded if not _is_flash_tail(thumbs, pts_s, fade, settings.cuts.flash_s)]
     cuts = [cut for cut in cuts if not any(_belongs(thumbs, level, cut.frame, fade) for fade in faded)]
     barred = [(fade.start, fade.end) for fade in faded]
     barred += [(cut.frame, cut.frame + 1) for cut in cuts if cut.score >= SURE_SCORE]
@@ -107,7 +110,7 @@ def edit_points(changes: FrameChanges, settings: EditSettings) -> EditPoints:
     for d in mixed:
         likeness = _dissolve_likeness(thumbs, d)
         borders.append(Border(d.middle, "dissolve", 1.0 - min(d.residual, 1.0), likeness, d.start, d.end))
-    borders += _fade_borders(thumbs, changes.pts_s, faded, [cut.frame for cut in cuts], settings.join_s)
+    borders += _fade_borders(thumbs, pts_s, faded, [cut.frame for cut in cuts], settings.join_s)
     return EditPoints(tuple(_one_per_frame(borders)), tuple(faded), tuple(mixed))
 
 
@@ -158,10 +161,11 @@ def _belongs(thumbs: Float32Array, level: npt.NDArray[np.float64], frame: int, f
     return distance(thumbs[frame - 1], thumbs[frame]) < MAX_STEP * fade.range
 
 
-def _hard(changes: FrameChanges, pair: Float32Array, has_bars: bool, cut: HardCut, settings: EditSettings) -> Border:
+def _hard(changes: PairChanges, pair: Float32Array, has_bars: bool, cut: HardCut, settings: EditSettings) -> Border:
     likeness = reframed_likeness(pair[0], pair[1])
     if not has_bars:
         # Measured over the whole picture: black bars, which all shots share, would pass for likeness.
+        changes.measure(np.array([cut.frame]))
         likeness = max(likeness, float(changes.moved_likeness[cut.frame]))
     is_jump = (
         likeness >= settings.jump_likeness

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.signal.dense_flow import DenseFlow
-from analyzers.signal.frame_change import THUMB_PX
+from analyzers.signal.frame_sketch import THUMB_PX
 from media.types import Float32Array, Float64Array, FrameBatch, Int64Array, UInt8Array
 
 BLOCK_PX = 8

@@ -1,6 +1,6 @@
 """How much of the picture changes from one frame to the next beyond what motion and light explain.
 
-Each pair of consecutive frames is compared block by block, once as they are and once after motion compensation with
+A pair of frames is compared block by block, once as they are and once after motion compensation with
 dense flow (``dense_flow.py``), where enough blocks change for it to matter. A block's change
 is its mean absolute difference in Y'CbCr, lowered where its texture correlates with the earlier frame's, and after
 removal of one common gain and offset where the two pictures correlate as a whole (a lamp, an exposure, a flash of a
@@ -9,26 +9,14 @@ codec's key frame). Blocks keep the place of a change, so that a caption, a stic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from analyzers.signal.dense_flow import DenseFlow
-from media.types import Float32Array, Float64Array, FrameBatch, Int64Array, UInt8Array
-
-SHORT_SIDE_PX = 48
-"""Shorter side that pairs are compared at; finer adds cost but no accuracy, coarser loses re-framings."""
-
-LONG_SIDE_PX = 192
-"""Longest side for extreme shapes."""
-
-BLOCK_PX = 6
-
-THUMB_PX = 24
-"""Side of the square Y'CbCr thumbnails that carry each frame to ``conclude``."""
+from analyzers.signal.frame_sketch import BLOCK_PX
+from media.types import Float32Array, Float64Array, Int64Array, UInt8Array
 
 NOISE_VARIANCE = 16.0
 """Added to block variances: texture of less than 4 levels is noise and cannot vote."""
@@ -56,7 +44,7 @@ STILL_LEVELS, STILL_SHARE = 1.0, 0.05
 """Pairs that differ by less on average, or in fewer blocks, hold nothing to compensate."""
 
 SLAB = 32
-"""Frames that are measured together: 1.5 MB, which fit into a processor's cache."""
+"""Pairs that are measured together: what they need fits into a processor's cache."""
 
 LOST_LEVELS = 12.0
 """Mean difference after flow from which on a shift of the whole picture is tried as well."""
@@ -65,49 +53,8 @@ CLEAR_PEAK = 0.25
 """Height of the phase correlation's peak from which on a shift is believed: unrelated pictures stay below 0.2."""
 
 
-@dataclass(frozen=True, eq=False)
-class FrameChanges:
-    """Measures of consecutive frames; all arrays have one entry per frame.
-
-    Attributes:
-        pts_s: float64 (N,), time of each frame.
-        index: int64 (N,), its number among all decoded frames.
-        thumbs: uint8 (N, 24, 24, 3), Y'CbCr (BT.601, full range), squeezed to a square.
-        still: float16 (N, R, C), change of each block against the frame before, in levels summed over Y', Cb, Cr;
-            0 for the first frame of the clip.
-        moved: float16 (N, R, C), the same after motion compensation; never above ``still``.
-        likeness: float32 (N,), correlation of luma with the frame before, in [-1, 1].
-        moved_likeness: float32 (N,), the same after motion compensation.
-        moved_change: float32 (N,), mean difference after motion compensation, without any pardon, in levels.
-    """
-
-    pts_s: Float64Array
-    index: Int64Array
-    thumbs: UInt8Array
-    still: npt.NDArray[np.float16]
-    moved: npt.NDArray[np.float16]
-    likeness: Float32Array
-    moved_likeness: Float32Array
-    moved_change: Float32Array
-
-    def __len__(self) -> int:
-        """Number of frames."""
-        return len(self.pts_s)
-
-    @staticmethod
-    def joined(parts: Sequence[FrameChanges]) -> FrameChanges:
-        """The parts one after the other."""
-        return FrameChanges(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in FrameChanges.__dataclass_fields__)
-        )
-
-    def part(self, start: int, end: int) -> FrameChanges:
-        """Frames ``[start, end)``, as views."""
-        return FrameChanges(*(getattr(self, name)[start:end] for name in FrameChanges.__dataclass_fields__))
-
-
 class ChangeMeter:
-    """Measures pairs of frames of one clip, a slab of frames at a time; holds the flow method so that it is made once.
+    """Measures pairs of frames, a slab at a time; holds the flow method so that it is made once.
 
     Frames lie below each other in one tall picture, so that one call of OpenCV does what is the same for all.
     """
@@ -120,73 +67,46 @@ class ChangeMeter:
         self._grid: Any = np.zeros((0, 0, 2), np.float32)
         self._window: Any = None
 
-    def measure(self, batch: FrameBatch) -> FrameChanges:
-        """Changes of the own frames of one RGB batch."""
-        frames = batch.frames
-        size = working_size(frames.shape[2], frames.shape[1])
-        rows, columns = size[1] // BLOCK_PX, size[0] // BLOCK_PX
-        n = len(frames)
-        thumbs = np.empty((n, THUMB_PX, THUMB_PX, 3), np.uint8)
-        still = np.zeros((n, rows, columns), np.float16)
-        moved = np.zeros_like(still)
-        figures = np.zeros((n, 3), np.float32)
-        for first in range(0, n, SLAB - 1):
-            # The last frame of a slab is the first of the next one: each pair is measured once.
-            part = slice(first, min(first + SLAB, n))
-            ycc = self._shrunk(frames[part], size)
-            thumbs[part] = self._thumbs(ycc)
-            if len(ycc) > 1:
-                pairs = slice(first + 1, part.stop)
-                still[pairs], moved[pairs], figures[pairs] = self._pairs(_middle(ycc, size))
-        own = slice(batch.carried, None)
-        return FrameChanges(
-            batch.own_pts_s.copy(),
-            batch.own_index.copy(),
-            thumbs[own],
-            still[own],
-            moved[own],
-            figures[own, 0],
-            figures[own, 1],
-            figures[own, 2],
-        )
+    @staticmethod
+    def blocks(pictures: UInt8Array) -> tuple[int, int]:
+        """Rows and columns of blocks in uint8 (K, h, w, 3)."""
+        return pictures.shape[1] // BLOCK_PX, pictures.shape[2] // BLOCK_PX
 
-    def _shrunk(self, frames: UInt8Array, size: tuple[int, int]) -> UInt8Array:
-        """Y'CrCb of the frames at the working size or up to a block larger, uint8 (n, h, w, 3)."""
-        cv2 = self._cv2
-        n, height, width, _ = frames.shape
-        half_width, half_height = width // 2, height // 2
-        if 0 <= half_width - size[0] < BLOCK_PX and 0 <= half_height - size[1] < BLOCK_PX:
-            # Half the size is what OpenCV makes fast work of.
-            even = np.ascontiguousarray(frames[:, : 2 * half_height, : 2 * half_width])
-            size = half_width, half_height
-            tall = even.reshape(n * 2 * half_height, 2 * half_width, 3)
-            small = cv2.resize(tall, (half_width, n * half_height), interpolation=cv2.INTER_AREA)
-        else:
-            how = cv2.INTER_AREA if height >= size[1] and width >= size[0] else cv2.INTER_LINEAR
-            small = np.concatenate([cv2.resize(frame, size, interpolation=how) for frame in frames])
-        ycc: UInt8Array = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).reshape(n, size[1], size[0], 3)
-        return ycc
+    def measure(self, pictures: UInt8Array, before: Int64Array, now: Int64Array) -> tuple[Any, Any, Any]:
+        """What changes from one picture to another.
 
-    def _thumbs(self, ycc: UInt8Array) -> UInt8Array:
-        """Squeezed to squares, Y'CbCr: uint8 (n, 24, 24, 3)."""
-        cv2 = self._cv2
-        small = [cv2.resize(picture, (THUMB_PX, THUMB_PX), interpolation=cv2.INTER_AREA) for picture in ycc]
-        return np.stack(small)[..., [0, 2, 1]]
+        Args:
+            pictures: uint8 (K, h, w, 3), Y'CrCb, whole blocks.
+            before: int64 (N,), positions of the earlier ones.
+            now: int64 (N,), positions of the later ones.
 
-    def _pairs(self, ycc: UInt8Array) -> tuple[Any, Any, Any]:
-        """(still, moved, figures) of all neighbours in a slab; one entry less than pictures."""
+        Returns:
+            ``still`` float32 (N, R, C), change of each block in levels summed over the channels; ``moved`` float32
+            (N, R, C), the same after motion compensation, never above ``still``; ``figures`` float32 (N, 3):
+            correlation of luma in [-1, 1], the same after motion compensation, mean difference after motion
+            compensation without any pardon, in levels.
+        """
+        slabs = [slice(first, first + SLAB) for first in range(0, len(now), SLAB)]
+        parts = [self._slab(pictures, before[slab], now[slab]) for slab in slabs]
+        still, moved, figures = (np.concatenate([part[k] for part in parts]) for k in range(3))
+        return still, moved, figures.astype(np.float32)
+
+    def _slab(self, pictures: UInt8Array, first: Int64Array, second: Int64Array) -> tuple[Any, Any, Any]:
         cv2 = self._cv2
-        pictures = _Pictures.of(cv2, ycc)
-        before, now = pictures.part(slice(0, -1)), pictures.part(slice(1, None))
-        still, difference, likeness = _compare(cv2, before, now)
+        used, at = np.unique(np.concatenate([first, second]), return_inverse=True)
+        ycc = pictures[used]
+        x, y = at[: len(first)], at[len(first) :]
+        shown = _Pictures.of(cv2, ycc)
+        now = shown.part(y)
+        still, difference, likeness = _compare(cv2, shown.part(x), now)
         moved, figures = still.copy(), np.stack([likeness, likeness, difference], axis=1)
         changed = (still > STILL_LEVELS).mean(axis=(1, 2))
         at = np.flatnonzero((difference >= STILL_LEVELS) & (changed >= STILL_SHARE))
         if len(at):
-            warped = np.stack([self._warp(ycc[i], ycc[i + 1]) for i in at])
+            warped = np.stack([self._warp(ycc[x[i]], ycc[y[i]]) for i in at])
             self._settle(at, warped, now, moved, figures, replace=True)
             lost = at[figures[at, 2] > LOST_LEVELS]
-            shifted = {int(i): picture for i in lost if (picture := self._shifted(ycc[i], ycc[i + 1])) is not None}
+            shifted = {int(i): p for i in lost if (p := self._shifted(ycc[x[i]], ycc[y[i]])) is not None}
             if shifted:
                 self._settle(np.array(list(shifted)), np.stack(list(shifted.values())), now, moved, figures)
         return still, moved, figures
@@ -268,12 +188,6 @@ class _Pictures:
         return _Pictures(*(getattr(self, name)[which] for name in _Pictures.__dataclass_fields__))
 
 
-def _middle(ycc: UInt8Array, size: tuple[int, int]) -> UInt8Array:
-    """The pictures without what is left over at the edges by whole blocks."""
-    top, left = (ycc.shape[1] - size[1]) // 2, (ycc.shape[2] - size[0]) // 2
-    return np.ascontiguousarray(ycc[:, top : top + size[1], left : left + size[0]])
-
-
 def _blocks(cv2: Any, values: Float32Array) -> Float32Array:
     """Mean of each block: float32 (n, r, c) of (n, h, w), (n, r, c, 3) of (n, h, w, 3)."""
     n, height, width = values.shape[:3]
@@ -319,13 +233,3 @@ def _in_other_light(
     recoloured = drawn & (colour > np.maximum(2 * light, TINT_LEVELS))
     rest = np.where(recoloured[:, None, None], left[..., 0], left.sum(axis=-1))
     return np.minimum(change, rest)
-
-
-def working_size(width: int, height: int) -> tuple[int, int]:
-    """(width, height) in px that pairs are compared at: whole blocks, the shorter side ``SHORT_SIDE_PX``."""
-    factor = SHORT_SIDE_PX / min(width, height)
-
-    def whole(side: int) -> int:
-        return min(LONG_SIDE_PX, max(SHORT_SIDE_PX, int(side * factor / BLOCK_PX + 0.02) * BLOCK_PX))
-
-    return whole(width), whole(height)

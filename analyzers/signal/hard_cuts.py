@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzers.signal.frame_change import SAME_PICTURE, FrameChanges
-from analyzers.signal.sudden_change import FAR, NEAR, Area, CutSettings, around, change_scores, dilated
+from analyzers.signal.frame_change import SAME_PICTURE
+from analyzers.signal.frame_sketch import FAR, NEAR
+from analyzers.signal.pair_changes import PairChanges
+from analyzers.signal.sudden_change import Area, CutSettings, around, change_scores, dilated
 from media.types import Float32Array, Float64Array
 
 MIN_SHOT_FRAMES = 2
@@ -33,19 +35,20 @@ class HardCut:
     score: float
 
 
-def hard_cuts(changes: FrameChanges, area: Area, settings: CutSettings) -> list[HardCut]:
+def hard_cuts(changes: PairChanges, area: Area, settings: CutSettings) -> list[HardCut]:
     """All hard cuts, sorted by frame."""
     scores = change_scores(changes, area, settings)
-    thumbs = area.of_thumbs(changes.thumbs)
+    thumbs = area.of_thumbs(changes.sketches.thumbs)
+    pts_s = changes.sketches.pts_s
     found = [
         HardCut(int(i), float(scores[i]))
         for i in np.flatnonzero(scores >= settings.threshold)
-        if not _is_flash(thumbs, changes.pts_s, int(i), settings.flash_s)
+        if not _is_flash(thumbs, pts_s, int(i), settings.flash_s)
     ]
     for cut in _short_transitions(thumbs, settings):
         if all(abs(cut.frame - other.frame) > NEAR for other in found):
             found.append(cut)
-    last = len(changes) - MIN_SHOT_FRAMES
+    last = len(pts_s) - MIN_SHOT_FRAMES
     found = [cut for cut in found if MIN_SHOT_FRAMES <= cut.frame <= last]
     return sorted(found, key=lambda cut: cut.frame)
 

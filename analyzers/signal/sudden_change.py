@@ -14,14 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.signal.frame_change import DRAWN_LEVELS, THUMB_PX, FrameChanges
+from analyzers.signal.frame_change import DRAWN_LEVELS
+from analyzers.signal.frame_sketch import FAR, NEAR, REPEAT_FRAMES, REPEAT_SHARE, THUMB_PX
+from analyzers.signal.pair_changes import PairChanges
 from media.types import Float32Array, Float64Array, Int64Array
 
 BoolArray = npt.NDArray[np.bool_]
-
-NEAR, FAR = 2, 4
-"""Frames on each side whose largest, and whose second largest, change a block has to exceed. A second cut three or four
-frames away is alone on its side and so raises no threshold."""
 
 BAR_LUMA = 24.0
 """A row or column that never exceeds this level in the whole clip is a black bar."""
@@ -39,9 +37,6 @@ one, and deviation that a channel needs to be compared. A jump cut that can be s
 
 ALIKE = 0.8
 """Correlation after motion compensation from which on two pictures may be neighbours in one movement."""
-
-REPEAT_FRAMES, REPEAT_SHARE = 15, 0.25
-"""How far repeated pictures are looked for, and how small a change beside the cut's own makes one."""
 
 SHORT_HOLD, LONG_HOLD = 4, 6
 """Frames that one picture may be held for in motion of a low rate; the longer only between like pictures, since a slide
@@ -79,10 +74,10 @@ class Area:
         """float32 (N, h, w, 3) of this area."""
         return thumbs[:, self.rows, self.columns].astype(np.float32)
 
-    def of_blocks(self, blocks: npt.NDArray[np.float16]) -> Float32Array:
-        """float32 (N, r, c): the blocks whose middle lies inside."""
+    def of_blocks(self, blocks: Float32Array) -> Float32Array:
+        """float32 (N, r, c): the blocks whose middle lies inside, as a view."""
         _, rows, columns = blocks.shape
-        return blocks[:, _scaled(self.rows, rows), _scaled(self.columns, columns)].astype(np.float32)
+        return blocks[:, _scaled(self.rows, rows), _scaled(self.columns, columns)]
 
 
 def active_area(thumbs: npt.NDArray[np.uint8]) -> Area:
@@ -105,30 +100,42 @@ def _scaled(part: slice, blocks: int) -> slice:
     return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, blocks)
 
 
-def change_scores(changes: FrameChanges, area: Area, settings: CutSettings) -> Float64Array:
+def change_scores(changes: PairChanges, area: Area, settings: CutSettings) -> Float64Array:
     """float64 (N,) in [0, 1]: how wide and sudden the change to each frame is, with and without motion compensation.
 
     Both are averaged: after compensation strong motion disappears, but so does a re-framing of the same scene. Frames
-    that cannot reach the threshold, because too few blocks change at all, have 0.
+    that cannot reach the threshold, because too few blocks change at all or because they show the same picture, have 0.
     """
-    gap = gap_factors(changes.pts_s)
+    thumbs = changes.sketches.thumbs
+    scores = np.zeros(len(thumbs))
+    changes.measure(changes.suspects)
     still, moved = area.of_blocks(changes.still), area.of_blocks(changes.moved)
-    most = np.mean([(blocks > settings.floor).mean(axis=(1, 2)) for blocks in (still, moved)], axis=0)
-    at = np.flatnonzero(most >= settings.threshold)
-    scores = np.zeros(len(still))
+    at = np.array([i for i in changes.suspects if _may_be_a_cut(changes, still, moved, area, int(i), settings)], int)
+    if not len(at):
+        return scores
+    changes.measure_around(at)
+    gap = gap_factors(changes.sketches.pts_s)
     scores[at] = _mean_share(still, moved, at, gap, settings)
-    spread = changes.thumbs[..., 0].std(axis=(1, 2))
-    drawn = np.minimum(spread, np.concatenate([spread[:1], spread[:-1]])) > DRAWN_LEVELS
-    same = (changes.likeness > UNCHANGED) & (drawn | (changes.moved_change < UNCHANGED_LEVELS))
-    scores[same] = 0.0
     for frame in np.flatnonzero(scores >= settings.threshold):
-        pair = area.of_thumbs(changes.thumbs[frame - 1 : frame + 1])
-        if _is_same_but_for_detail(pair):
-            scores[frame] = 0.0
-            continue
         held = LONG_HOLD if changes.moved_likeness[frame] > ALIKE else SHORT_HOLD
-        scores[frame] = min(scores[frame], _without_repeats(still, moved, gap, int(frame), held, settings))
+        again = _without_repeats(changes.sizes, still, moved, gap, int(frame), held, settings)
+        scores[frame] = min(scores[frame], again)
     return scores
+
+
+def _may_be_a_cut(
+    changes: PairChanges, still: Float32Array, moved: Float32Array, area: Area, frame: int, settings: CutSettings
+) -> bool:
+    """Whether enough blocks change between this frame and the one before, and the two are not one picture."""
+    most = np.mean([(blocks[frame] > settings.floor).mean() for blocks in (still, moved)])
+    if most < settings.threshold:
+        return False
+    pair = changes.sketches.thumbs[frame - 1 : frame + 1]
+    if changes.likeness[frame] > UNCHANGED:
+        drawn = pair[..., 0].std(axis=(1, 2)).min() > DRAWN_LEVELS
+        if drawn or changes.moved_change[frame] < UNCHANGED_LEVELS:
+            return False
+    return not _is_same_but_for_detail(area.of_thumbs(pair))
 
 
 def _is_same_but_for_detail(pair: Float32Array) -> bool:
@@ -156,6 +163,7 @@ def _mean_share(
 
 
 def _without_repeats(
+    sizes: Float64Array,
     still: Float32Array,
     moved: Float32Array,
     gap: Float64Array,
@@ -169,8 +177,7 @@ def _without_repeats(
     between changes of nothing, as a cut does, but in a rhythm of at most ``held`` frames.
     """
     window = np.arange(max(1, frame - REPEAT_FRAMES), min(len(still), frame + REPEAT_FRAMES + 1))
-    size = still[window].mean(axis=(1, 2))
-    kept = window[size >= REPEAT_SHARE * still[frame].mean()]
+    kept = window[sizes[window] >= REPEAT_SHARE * sizes[frame]]
     place = int(np.searchsorted(kept, frame))
     if not _is_rhythm(frame - kept[:place][::-1], kept[place + 1 :] - frame, held):
         return 1.0

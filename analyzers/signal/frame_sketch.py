@@ -1,0 +1,201 @@
+"""What of each frame goes on to the search for cuts: a thumbnail, and a small picture wherever a cut is possible.
+
+Most frames are like the one before, or change as much as their neighbours do. Thumbnails tell them from those that may
+begin a shot; only around these the costly comparison of ``frame_change.py`` is made. Since a chunk does not see the
+next one's frames, the pictures at its edges are kept too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from media.types import Float32Array, Float64Array, FrameBatch, Int64Array, UInt8Array
+
+SHORT_SIDE_PX = 48
+"""Shorter side that pairs are compared at; finer adds cost but no accuracy, coarser loses re-framings."""
+
+LONG_SIDE_PX = 192
+"""Longest side for extreme shapes."""
+
+BLOCK_PX = 6
+
+THUMB_PX = 24
+"""Side of the square Y'CbCr thumbnails."""
+
+COARSE_BLOCKS = 8
+"""Blocks each way on which thumbnails are compared."""
+
+SUSPECT_SHARE, SUSPECT_LEVELS, SUSPECT_REACH = 0.2, 4.0, 2
+"""A frame may begin a shot where this share of the blocks changes by more than this, in levels over three channels, and
+by more than at this many frames before and after. The cuts of films cut at random have a share of 0.5 and more; a lower
+bound costs time and finds nothing."""
+
+NEAR, FAR = 2, 4
+"""Frames on each side whose largest, and whose second largest, change a block has to exceed. A second cut three or four
+frames away is alone on its side and so raises no threshold."""
+
+REPEAT_FRAMES, REPEAT_SHARE = 15, 0.25
+"""How far repeated pictures are looked for, and how small a change beside the cut's own makes one."""
+
+SLAB = 32
+"""Frames that are shrunk together: 1.5 MB, which fit into a processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sketches:
+    """Small pictures of consecutive frames.
+
+    Attributes:
+        pts_s: float64 (N,), time of each frame.
+        index: int64 (N,), its number among all decoded frames.
+        thumbs: uint8 (N, 24, 24, 3), Y'CbCr (BT.601, full range), squeezed to a square.
+        place: int64 (N,), where its picture is in ``pictures``; -1 where none was kept.
+        pictures: uint8 (K, h, w, 3), Y'CrCb at ``working_size``.
+    """
+
+    pts_s: Float64Array
+    index: Int64Array
+    thumbs: UInt8Array
+    place: Int64Array
+    pictures: UInt8Array
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.pts_s)
+
+    @staticmethod
+    def joined(parts: Sequence[Sketches]) -> Sketches:
+        """The parts one after the other."""
+        before = np.cumsum([0, *(len(part.pictures) for part in parts)])
+        place = [np.where(part.place >= 0, part.place + n, -1) for part, n in zip(parts, before, strict=False)]
+        return Sketches(
+            np.concatenate([part.pts_s for part in parts]),
+            np.concatenate([part.index for part in parts]),
+            np.concatenate([part.thumbs for part in parts]),
+            np.concatenate(place),
+            np.concatenate([part.pictures for part in parts]),
+        )
+
+    def part(self, start: int, end: int) -> Sketches:
+        """Frames ``[start, end)``, as views."""
+        span = slice(start, end)
+        return Sketches(self.pts_s[span], self.index[span], self.thumbs[span], self.place[span], self.pictures)
+
+
+def sketched(batch: FrameBatch) -> Sketches:
+    """Sketches of the own frames of one RGB batch; the frames lie below each other, so that few calls do for all."""
+    import cv2
+
+    frames = batch.frames
+    size = working_size(frames.shape[2], frames.shape[1])
+    n = len(frames)
+    thumbs = np.empty((n, THUMB_PX, THUMB_PX, 3), np.uint8)
+    pictures = np.empty((n, size[1], size[0], 3), np.uint8)
+    for first in range(0, n, SLAB):
+        part = slice(first, min(first + SLAB, n))
+        ycc = _shrunk(cv2, frames[part], size)
+        for picture, thumb in zip(ycc, thumbs[part], strict=True):
+            cv2.resize(picture, (THUMB_PX, THUMB_PX), dst=thumb, interpolation=cv2.INTER_AREA)
+        pictures[part] = _middle(ycc, size)
+    thumbs = thumbs[..., [0, 2, 1]]
+    own = slice(batch.carried, None)
+    kept = kept_frames(block_changes(thumbs))[own]
+    place = np.where(kept, np.cumsum(kept) - 1, -1)
+    return Sketches(batch.own_pts_s.copy(), batch.own_index.copy(), thumbs[own], place, pictures[own][kept])
+
+
+def block_changes(thumbs: UInt8Array) -> Float32Array:
+    """float32 (N, 8, 8): mean change of each block against the thumbnail before, in levels summed over the channels.
+
+    0 for the first frame.
+    """
+    import cv2
+
+    n = len(thumbs)
+    changes = np.zeros((n, COARSE_BLOCKS, COARSE_BLOCKS), np.float32)
+    if n > 1:
+        flat = np.ascontiguousarray(thumbs).reshape(n, -1)
+        tall = cv2.absdiff(flat[1:], flat[:-1]).reshape((n - 1) * THUMB_PX, THUMB_PX, 3)
+        small = cv2.resize(tall, (COARSE_BLOCKS, (n - 1) * COARSE_BLOCKS), interpolation=cv2.INTER_AREA)
+        changes[1:] = cv2.transform(small, _SUM).reshape(n - 1, COARSE_BLOCKS, COARSE_BLOCKS)
+    return changes
+
+
+_SUM: Any = np.ones((1, 3), np.float32)
+
+
+def suspects(changes: Float32Array) -> Int64Array:
+    """Frames that may begin a shot, from the changes of ``block_changes``; what lies outside counts as no change."""
+    n = len(changes)
+    level = np.full_like(changes, SUSPECT_LEVELS)
+    for k in range(1, SUSPECT_REACH + 1):
+        np.maximum(level[k:], changes[: n - k], out=level[k:])
+        np.maximum(level[: n - k], changes[k:], out=level[: n - k])
+    count = np.count_nonzero((changes > level).reshape(n, -1), axis=1)
+    return np.flatnonzero(count >= SUSPECT_SHARE * COARSE_BLOCKS**2)
+
+
+def neighbours(sizes: Float64Array, frame: int, size: float) -> Int64Array:
+    """Changes that one at ``frame`` is compared with: those beside it, and those next to it once repeats are left out.
+
+    Args:
+        sizes: float64 (N,), mean change of each frame against the one before.
+        frame: Position; N stands for the first frame of the next chunk.
+        size: Of the change there.
+    """
+    low, high = max(1, frame - REPEAT_FRAMES), min(len(sizes), frame + REPEAT_FRAMES + 1)
+    before, after = np.arange(frame - 1, low - 1, -1), np.arange(frame + 1, high)
+    sides = (before, after)
+    chosen = [np.concatenate([side[:FAR], side[sizes[side] >= REPEAT_SHARE * size][:FAR]]) for side in sides]
+    return np.unique(np.concatenate(chosen))
+
+
+def kept_frames(changes: Float32Array) -> npt.NDArray[np.bool_]:
+    """bool (N,): frames whose pictures may be needed: both of each change that is looked at closely."""
+    n = len(changes)
+    sizes = changes.mean(axis=(1, 2), dtype=np.float64)
+    kept = np.zeros(n, bool)
+    edges = ((0, sizes[: REPEAT_FRAMES + 1].max()), (n, sizes[-REPEAT_FRAMES:].max()))
+    for frame, size in (*edges, *((int(i), sizes[i]) for i in suspects(changes))):
+        wanted = np.append(neighbours(sizes, frame, float(size)), np.clip(frame, 0, n - 1))
+        kept[wanted] = True
+        kept[np.maximum(wanted - 1, 0)] = True
+    return kept
+
+
+def _shrunk(cv2: Any, frames: UInt8Array, size: tuple[int, int]) -> UInt8Array:
+    """Y'CrCb of the frames at the working size or up to a block larger, uint8 (n, h, w, 3)."""
+    n, height, width, _ = frames.shape
+    half_width, half_height = width // 2, height // 2
+    if 0 <= half_width - size[0] < BLOCK_PX and 0 <= half_height - size[1] < BLOCK_PX:
+        # Half the size is what OpenCV makes fast work of.
+        even = np.ascontiguousarray(frames[:, : 2 * half_height, : 2 * half_width])
+        size = half_width, half_height
+        tall = even.reshape(n * 2 * half_height, 2 * half_width, 3)
+        small = cv2.resize(tall, (half_width, n * half_height), interpolation=cv2.INTER_AREA)
+    else:
+        how = cv2.INTER_AREA if height >= size[1] and width >= size[0] else cv2.INTER_LINEAR
+        small = np.concatenate([cv2.resize(frame, size, interpolation=how) for frame in frames])
+    ycc: UInt8Array = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).reshape(n, size[1], size[0], 3)
+    return ycc
+
+
+def _middle(ycc: UInt8Array, size: tuple[int, int]) -> UInt8Array:
+    """The pictures without what is left over at the edges by whole blocks."""
+    top, left = (ycc.shape[1] - size[1]) // 2, (ycc.shape[2] - size[0]) // 2
+    return ycc[:, top : top + size[1], left : left + size[0]]
+
+
+def working_size(width: int, height: int) -> tuple[int, int]:
+    """(width, height) in px that pairs are compared at: whole blocks, the shorter side ``SHORT_SIDE_PX``."""
+    factor = SHORT_SIDE_PX / min(width, height)
+
+    def whole(side: int) -> int:
+        return min(LONG_SIDE_PX, max(SHORT_SIDE_PX, int(side * factor / BLOCK_PX + 0.02) * BLOCK_PX))
+
+    return whole(width), whole(height)
