@@ -211,22 +211,16 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         if key.tonic:
             label += f", {key.tonic} {key.mode}"
         items = [
-            TimelineItem(
-                start_time=m.start_time,
-                end_time=m.end_time,
-                channel="heard",
-                analyzer=self.name,
-                label=label if "beat" in m.evidence or not tempo.bpm else "music",
-                score=m.chord_share if m.evidence != "beat" else m.beat_strength,
+            TimelineItem.of(
+                m,
+                "heard",
+                self.name,
+                label if "beat" in m.evidence or not tempo.bpm else "music",
+                m.chord_share if m.evidence != "beat" else m.beat_strength,
             )
             for m in result.music
         ]
-        items += [
-            TimelineItem(
-                start_time=s.start_time, end_time=s.end_time, channel="heard", analyzer=self.name, label="silence"
-            )
-            for s in result.silence
-        ]
+        items += [TimelineItem.of(s, "heard", self.name, "silence") for s in result.silence]
         return sorted(items, key=lambda item: item.start_time)
 
     def headline(self, result: AudioAnalysisResult) -> str | None:

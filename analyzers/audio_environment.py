@@ -215,14 +215,7 @@ class AudioEnvironment(Analyzer[AudioEnvironmentConfig, AudioChunk, ClassesHeard
     def timeline(self, result: AudioEnvironmentResult) -> list[TimelineItem]:
         """Events, without what ``audio_analysis`` says better."""
         return [
-            TimelineItem(
-                start_time=event.start_time,
-                end_time=event.end_time,
-                channel="heard",
-                analyzer=self.name,
-                label=event.sound_class,
-                score=event.confidence_score,
-            )
+            TimelineItem.of(event, "heard", self.name, event.sound_class, event.confidence_score)
             for event in result.events
             if event.sound_class not in UNSHOWN
         ]

@@ -236,13 +236,8 @@ class CameraAnalysis(Analyzer[CameraConfig, FrameChunk, CameraObservation, Camer
     def timeline(self, result: CameraResult) -> list[TimelineItem]:
         """Moves and handheld stretches."""
         return [
-            TimelineItem(
-                start_time=span.start_time,
-                end_time=span.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=_words(span.kind) if span.kind != "handheld" else "handheld camera",
-                score=span.score,
+            TimelineItem.of(
+                span, "seen", self.name, _words(span.kind) if span.kind != "handheld" else "handheld camera", span.score
             )
             for span in result.spans
             if span.kind not in ("static", "unknown")

@@ -215,13 +215,12 @@ class ColorAnalysis(Analyzer[ColorConfig, FrameChunk, ColorObservation, ColorRes
     def timeline(self, result: ColorResult) -> list[TimelineItem]:
         """One item for each span of one palette."""
         return [
-            TimelineItem(
-                start_time=span.start_time,
-                end_time=span.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=f"{span.mood.name} colours: {', '.join(list(_by_name(span.palette))[:3])}",
-                score=span.mood.score,
+            TimelineItem.of(
+                span,
+                "seen",
+                self.name,
+                f"{span.mood.name} colours: {', '.join(list(_by_name(span.palette))[:3])}",
+                span.mood.score,
             )
             for span in result.spans
         ]

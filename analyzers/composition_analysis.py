@@ -189,9 +189,7 @@ def _mean_scores(scores: Sequence[Mapping[str, float]]) -> dict[str, float] | No
 
 
 def _item(name: str, span: TimedSpan, label: str, score: float | None = None) -> TimelineItem:
-    return TimelineItem(
-        start_time=span.start_time, end_time=span.end_time, channel="seen", analyzer=name, label=label, score=score
-    )
+    return TimelineItem.of(span, "seen", name, label, score)
 
 
 def _measures(frame: UInt8Array, time_s: float, config: CompositionConfig) -> FrameMeasures:

@@ -133,14 +133,7 @@ class ContentQuality(Analyzer[QualityConfig, FrameChunk, tuple[FrameMeasures, ..
     def timeline(self, result: QualityResult) -> list[TimelineItem]:
         """Faults."""
         return [
-            TimelineItem(
-                start_time=fault.start_time,
-                end_time=fault.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=fault.kind.replace("_", " "),
-                score=1.0 - fault.score,
-            )
+            TimelineItem.of(fault, "seen", self.name, fault.kind.replace("_", " "), 1.0 - fault.score)
             for fault in result.faults
         ]
 

@@ -192,16 +192,7 @@ class EyeTracking(Analyzer[EyeTrackingConfig, FrameChunk, FacesSeen, EyeTracking
 
     def timeline(self, result: EyeTrackingResult) -> list[TimelineItem]:
         """Eye contact."""
-        return [
-            TimelineItem(
-                start_time=span.start_time,
-                end_time=span.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label="looks into the camera",
-            )
-            for span in result.eye_contact
-        ]
+        return [TimelineItem.of(span, "seen", self.name, "looks into the camera") for span in result.eye_contact]
 
     def headline(self, result: EyeTrackingResult) -> str | None:
         """Share of the time with a face, and with eye contact."""

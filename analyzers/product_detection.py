@@ -104,14 +104,7 @@ class ProductDetection(Analyzer[ProductDetectionConfig, FrameChunk, None, Produc
     def timeline(self, result: ProductDetectionResult) -> list[TimelineItem]:
         """Each span of each product that is seen."""
         items = [
-            TimelineItem(
-                start_time=span.start_time,
-                end_time=span.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=f"product: {product.name}",
-                score=product.prominence,
-            )
+            TimelineItem.of(span, "seen", self.name, f"product: {product.name}", product.prominence)
             for product in result.products
             for span in product.spans
         ]

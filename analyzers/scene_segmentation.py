@@ -207,13 +207,12 @@ class SceneSegmentation(Analyzer[SceneConfig, FrameChunk, SceneObservation, Scen
     def timeline(self, result: SceneResult) -> list[TimelineItem]:
         """One item per scene."""
         return [
-            TimelineItem(
-                start_time=scene.start_time,
-                end_time=scene.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=f"scene {scene.scene_id + 1}: {len(scene.shots)} shot{'s' if len(scene.shots) > 1 else ''}",
-                score=scene.separation,
+            TimelineItem.of(
+                scene,
+                "seen",
+                self.name,
+                f"scene {scene.scene_id + 1}: {len(scene.shots)} shot{'s' if len(scene.shots) > 1 else ''}",
+                scene.separation,
             )
             for scene in result.scenes
         ]

@@ -233,17 +233,7 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
 
     def timeline(self, result: SoundEffectsResult) -> list[TimelineItem]:
         """Every effect."""
-        return [
-            TimelineItem(
-                start_time=e.start_time,
-                end_time=e.end_time,
-                channel="heard",
-                analyzer=self.name,
-                label=_label(e),
-                score=e.strength,
-            )
-            for e in result.effects
-        ]
+        return [TimelineItem.of(e, "heard", self.name, _label(e), e.strength) for e in result.effects]
 
     def headline(self, result: SoundEffectsResult) -> str | None:
         """How many of each kind, and how many on cuts."""

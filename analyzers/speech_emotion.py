@@ -218,14 +218,7 @@ class SpeechEmotion(Analyzer[SpeechEmotionConfig, AudioChunk, "EmotionHeard | No
     def timeline(self, result: SpeechEmotionResult) -> list[TimelineItem]:
         """Every span with its most probable emotion."""
         return [
-            TimelineItem(
-                start_time=span.start_time,
-                end_time=span.end_time,
-                channel="said",
-                analyzer=self.name,
-                label=f"sounds {span.emotion}",
-                score=span.confidence_score,
-            )
+            TimelineItem.of(span, "said", self.name, f"sounds {span.emotion}", span.confidence_score)
             for span in result.spans
         ]
 

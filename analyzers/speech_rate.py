@@ -203,13 +203,7 @@ class SpeechRate(Analyzer[SpeechRateConfig, AudioChunk, None, SpeechRateResult])
         if fast is None or slow is None or fast.syllables_per_s < self.config.change * slow.syllables_per_s:
             return []
         items = [
-            TimelineItem(
-                start_time=point.start_time,
-                end_time=point.end_time,
-                channel="said",
-                analyzer=self.name,
-                label=f"{label} speech, {point.syllables_per_s:.1f} syllables/s",
-            )
+            TimelineItem.of(point, "said", self.name, f"{label} speech, {point.syllables_per_s:.1f} syllables/s")
             for point, label in ((fast, "fastest"), (slow, "slowest"))
         ]
         return sorted(items, key=lambda item: (item.start_time, item.end_time))

@@ -272,15 +272,7 @@ class SpeechTranscription(
     def timeline(self, result: SpeechTranscriptionResult) -> list[TimelineItem]:
         """The text of each segment that counts as said."""
         return [
-            TimelineItem(
-                start_time=segment.start_time,
-                end_time=segment.end_time,
-                channel="said",
-                analyzer=self.name,
-                label=segment.text,
-                score=segment.confidence,
-            )
-            for segment in result.said
+            TimelineItem.of(segment, "said", self.name, segment.text, segment.confidence) for segment in result.said
         ]
 
     def headline(self, result: SpeechTranscriptionResult) -> str:

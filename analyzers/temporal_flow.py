@@ -224,14 +224,7 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
         return sorted(items, key=lambda item: (item.start_time, item.end_time))
 
     def _item(self, span: TimedSpan, channel: Channel, label: str, score: float | None) -> TimelineItem:
-        return TimelineItem(
-            start_time=span.start_time,
-            end_time=span.end_time,
-            channel=channel,
-            analyzer=self.name,
-            label=label,
-            score=score,
-        )
+        return TimelineItem.of(span, channel, self.name, label, score)
 
     def headline(self, result: TemporalFlowResult) -> str:
         """Hook, pace, arc, calls and loop, as far as known."""

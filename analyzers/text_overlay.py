@@ -278,17 +278,7 @@ class TextOverlayAnalysis(Analyzer[TextOverlayConfig, FrameChunk, ChunkText, Tex
 
     def timeline(self, result: TextOverlayResult) -> list[TimelineItem]:
         """Each text."""
-        return [
-            TimelineItem(
-                start_time=o.start_time,
-                end_time=o.end_time,
-                channel="written",
-                analyzer=self.name,
-                label=_short(o.text),
-                score=o.confidence,
-            )
-            for o in result.overlays
-        ]
+        return [TimelineItem.of(o, "written", self.name, _short(o.text), o.confidence) for o in result.overlays]
 
     def headline(self, result: TextOverlayResult) -> str | None:
         """Number of texts by kind, share of the time, the first text."""

@@ -273,14 +273,7 @@ class VisualEffects(Analyzer[VisualEffectsConfig, FrameChunk, EffectMeasures, Vi
     def timeline(self, result: VisualEffectsResult) -> list[TimelineItem]:
         """Each effect that no other analyzer places already."""
         return [
-            TimelineItem(
-                start_time=effect.start_time,
-                end_time=effect.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=_label(effect),
-                score=effect.score,
-            )
+            TimelineItem.of(effect, "seen", self.name, _label(effect), effect.score)
             for effect in result.effects
             if effect.kind not in _ELSEWHERE
         ]

@@ -176,6 +176,20 @@ class TimelineItem(TimedSpan):
     score: UnitScore | None = None
     """The analyzer's own score for it; null when it has none."""
 
+    @classmethod
+    def of(
+        cls, span: TimedSpan, channel: Channel, analyzer: str, label: str, score: float | None = None
+    ) -> TimelineItem:
+        """An item over a span of the analyzer's result."""
+        return cls(
+            start_time=span.start_time,
+            end_time=span.end_time,
+            channel=channel,
+            analyzer=analyzer,
+            label=label,
+            score=score,
+        )
+
 
 class Section(Model):
     """One analyzer's part of the document."""

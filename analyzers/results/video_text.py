@@ -237,16 +237,7 @@ def segment_items(analyzer: str, segments: Sequence[DescribedSegment]) -> list[T
         if segment.repeats_previous and items and items[-1].end_time >= segment.start_time - 1e-6:
             items[-1] = items[-1].model_copy(update={"end_time": segment.end_time})
             continue
-        items.append(
-            TimelineItem(
-                start_time=segment.start_time,
-                end_time=segment.end_time,
-                channel="seen",
-                analyzer=analyzer,
-                label=one_line(segment.description),
-                score=segment.confidence,
-            )
-        )
+        items.append(TimelineItem.of(segment, "seen", analyzer, one_line(segment.description), segment.confidence))
     return items
 
 
