@@ -14,6 +14,7 @@ from benchmarks.load_plan import Request
 from jobs.record import JobRecord
 from jobs.results import ResultStore
 from jobs.store import JobStore
+from schema.errors import NotFound
 from schema.jobs import FINAL_STATES
 
 CANCEL_S = 10.0
@@ -112,7 +113,11 @@ class Findings:
         by_bytes: defaultdict[str, set[str]] = defaultdict(set)
         whole = 0
         for id in sorted(done):
-            document = results.read(id)
+            try:
+                document = results.read(id)
+            except NotFound as error:
+                self.wrong.append(str(error))
+                continue
             whole += document.id == id and document.status == "ok"
             said = {name: section.result for name, section in document.sections.items()}
             by_bytes[document.source.sha256].add(json.dumps(said, sort_keys=True))
