@@ -30,6 +30,7 @@ from analyzers.cut_analysis import CutAnalysisResult
 from analyzers.results.audio_analysis import AudioAnalysisResult
 from analyzers.results.audio_environment import AudioEnvironmentResult, environment_of, name_at
 from analyzers.results.curve import SoundPlace
+from analyzers.results.sound_marks import SOURCES, gesture_at, text_at
 from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.signal import foreground, spectrum
 from analyzers.signal.foreground import ForegroundSettings, Shape
@@ -88,6 +89,10 @@ class SoundEffectsConfig(AnalyzerConfig):
     """A hit this near to the start of music is its first note. Higher hides effects there."""
     on_cut_s: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     """An effect this near to a cut lies on it: three frames at 30 frames a second. Higher finds more on cuts."""
+    on_text_s: Annotated[float, Field(ge=0.0, le=1.0)] = 0.2
+    """An effect this near to the start of a text marks it: texts are placed so exactly. Higher finds more by chance."""
+    on_gesture_s: Annotated[float, Field(ge=0.0, le=1.0)] = 0.35
+    """The same for gestures, which are looked for three times a second. Higher finds more by chance."""
     tonal: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
     """Share of the energy in three neighbouring bands from which on an event is a tone. Higher calls fewer a ding."""
     ding_hz: Annotated[float, Field(gt=0.0, le=5_000.0)] = 300.0
@@ -140,6 +145,10 @@ class Effect(TimedSpan):
     """A cut lies within ``on_cut_s``; null when ``cut_analysis`` has no result."""
     cut_distance_s: Finite | None
     """Nearest cut's time minus ``timestamp``; null without any cut."""
+    text: str | None = None
+    """The added text that appears within ``on_text_s``; null where none does, or ``text_overlay`` has no result."""
+    gesture: str | None = None
+    """The gesture that begins within ``on_gesture_s``; null where none does, or ``body_pose`` has no result."""
     name: str | None = None
     """What ``audio_environment`` hears at that moment, as AudioSet calls it; null where it names no single sound with
     ``min_name_score``, or has no result."""
@@ -176,12 +185,12 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
     """Finds effects in the residual above music, speech and steady noise."""
 
     name = "sound_effects"
-    version = "2"
+    version = "3"
     title = "Sound effects with time, kind and strength, on a cut or not"
     Config = SoundEffectsConfig
     Result = SoundEffectsResult
     after = ("cut_analysis", "speech_flow", "audio_analysis")
-    uses = ("audio_environment",)
+    uses = ("audio_environment", *SOURCES)
 
     def needs(self) -> Needs:
         """The whole track at 22.05 kHz, mono."""
@@ -217,7 +226,7 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
         shapes = foreground.find_events(levels, covered, self.config.settings())
         cuts, environment = _cuts(context), environment_of(context)
         effects = [
-            self._named(effect, environment)
+            self._marked(self._named(effect, environment), context)
             for shape in shapes
             if shape.over_db >= self.config.min_over_db
             and not self._begins_music(shape, heard)
@@ -296,6 +305,12 @@ class SoundEffects(Analyzer[SoundEffectsConfig, AudioChunk, "BandLevels | None",
         """The effect with the name of what is heard at its moment, where there is one."""
         found = name_at(environment, effect.timestamp, self.config.min_name_score) if environment else None
         return effect.model_copy(update={"name": found[0], "name_score": found[1]}) if found else effect
+
+    def _marked(self, effect: Effect, context: Context) -> Effect:
+        """The effect with what appears or begins at its moment."""
+        text = text_at(context, effect.timestamp, self.config.on_text_s)
+        gesture = gesture_at(context, effect.timestamp, self.config.on_gesture_s)
+        return effect.model_copy(update={"text": text, "gesture": gesture})
 
 
 def _label(effect: Effect) -> str:

@@ -18,6 +18,7 @@ from media.types import AudioChunk, AudioClip
 from schema.document import VideoFacts
 from tests import made_sound as made
 from tests import made_speech
+from tests.made_results import text_result
 from tests.media_folder import media
 from tests.run import make_analyzer, run_on_audio, run_on_file
 
@@ -270,6 +271,13 @@ def test_without_cuts_nothing_lies_on_one(ear: Ear) -> None:
     assert (effect.on_a_cut, effect.cut_distance_s) == (False, None)
     result = ear.heard_over("silence", sound)
     assert (result.effects[0].on_a_cut, result.on_cuts) == (None, None)
+
+
+def test_an_effect_names_the_text_that_appears_with_it(ear: Ear) -> None:
+    sound, texts = over("silence", "impact"), text_result([(AT_S + 0.1, AT_S + 2.0, "now", "title")])
+    assert ear.heard_over("silence", sound, text_overlay=texts).effects[0].text == "now"
+    alone = ear.heard_over("silence", sound).effects[0]
+    assert (alone.text, alone.gesture) == (None, None)
 
 
 # Rules and thresholds, on both sides
