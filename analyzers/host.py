@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from analyzers.base import AnalysisFailed, Analyzer, AnyAnalyzer, Context, NotApplicable, Unavailable
 from analyzers.catalogue import analyzer_class
 from analyzers.inference.offline import go_offline
+from analyzers.inference.oom import is_card_lost
 from analyzers.runtime import Runtime
 from analyzers.stop import Stopped
 from analyzers.threads import limit_threads
@@ -119,6 +120,12 @@ class Fault:
     retry_possible: bool = True
 
 
+CARD_REMEDY = (
+    "Send the video again in a minute: the analyzer's process is being replaced. If it comes again: nvidia-smi -q"
+)
+"""After an error of the GPU; Serve replaces the replica, whose health check says so."""
+
+
 class AnalyzerHost:
     """Holds one analyzer of the catalogue.
 
@@ -139,6 +146,7 @@ class AnalyzerHost:
         self._runtime = runtime or Runtime()
         self._unavailable: Unavailable | None = None
         self._busy_since_s: float | None = None
+        self._card_error = ""
         self._analyzer: AnyAnalyzer = self._cls(self._cls.Config.model_validate(dict(config or {})))
         self._analyzer.runtime = self._runtime
         self._load()
@@ -193,6 +201,11 @@ class AnalyzerHost:
         wanted = [allowed_pin(name, self._runtime.licence_policy).name for name in self._analyzer.wanted_models()]
         share, config = self._runtime.gpu_share, self._analyzer.config.model_dump()
         return Booking(self._cls.name, tuple(dict.fromkeys(wanted)), share, 1, config)
+
+    @property
+    def card_error(self) -> str:
+        """The error after which this process can compute nothing on the GPU any more; empty while it can."""
+        return self._card_error
 
     def stuck_for_s(self) -> float | None:
         """Wall seconds of the computation in progress where they passed ``stuck_after_s``, else None."""
@@ -256,6 +269,9 @@ class AnalyzerHost:
             logger.exception("%s failed", self._cls.name)
             text = str(error).strip().splitlines()
             reason = f"{type(error).__name__}: {text[-1][:300]}" if text else type(error).__name__
+            if is_card_lost(error):
+                self._card_error = text[0][:300]
+                return Fault("gpu_lost", self._card_error, watch.cost(), CARD_REMEDY)
             return Fault("analyzer_error", reason, watch.cost())
         finally:
             self._busy_since_s = None

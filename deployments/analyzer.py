@@ -104,8 +104,11 @@ class AnalyzerReplica:
         """Called by Serve every few seconds; a replica that raises three times is replaced.
 
         Raises:
-            RuntimeError: One computation has been running for longer than ``stuck_after_s``.
+            RuntimeError: One computation has been running for longer than ``stuck_after_s``, or this process can
+                compute nothing on the GPU any more.
         """
+        if self._loaded is not None and self._loaded.card_error:
+            raise RuntimeError(f"{self._name} has lost the GPU: {self._loaded.card_error}")
         if self._loaded is not None and (stuck_s := self._loaded.stuck_for_s()) is not None:
             raise RuntimeError(f"{self._name} has been computing for {stuck_s:.0f} s; it is taken for stuck")
 

@@ -172,6 +172,30 @@ def test_what_an_analyzer_says_of_its_failure_is_kept(
     assert answer.retry_possible
 
 
+@pytest.mark.error_logs
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA_DSA"), True),
+        (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("shapes do not fit"), False),
+        (ValueError("CUDA error"), False),
+    ],
+)
+def test_an_error_that_the_gpu_does_not_recover_from_is_kept(
+    counting: type[_Counting], monkeypatch: pytest.MonkeyPatch, error: Exception, lost: bool
+) -> None:
+    host = AnalyzerHost("counting")
+    monkeypatch.setattr(_Counting, "spoil", error)
+    fault = host.observe([1])
+    assert isinstance(fault, Fault)
+    assert (fault.code == "gpu_lost") == lost
+    assert host.card_error == ("CUDA error: an illegal memory access was encountered" if lost else "")
+    monkeypatch.setattr(_Counting, "spoil", None)
+    assert isinstance(host.observe([1]), Observed)
+    assert bool(host.card_error) == lost
+
+
 def test_a_computation_that_takes_too_long_is_called_stuck(
     counting: type[_Counting], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,7 @@
-"""Running out of a GPU's memory: the batch is halved and tried again, and one item that does not fit fails by name."""
+"""Running out of a GPU's memory: the batch is halved and tried again, and one item that does not fit fails by name.
+
+Also which errors mean that the process has lost the GPU.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,10 @@ R = TypeVar("R")
 
 OUT_OF_MEMORY_TEXTS = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 """What ctranslate2 and the CUDA libraries say in a plain RuntimeError; torch has a class for it."""
+
+LOST_TEXTS = ("CUDA error", "CUBLAS_STATUS_EXECUTION_FAILED", "CUDNN_STATUS_EXECUTION_FAILED")
+"""What torch and ctranslate2 say when a kernel failed. CUDA then answers every later call of the process with the same
+error (CUDA Runtime API, "sticky" errors such as cudaErrorIllegalAddress): only a new process computes again."""
 
 REMEDY = (
     "Send the video again later. If it fails again, give this analyzer a larger num_gpus in the Serve yaml or a "
@@ -62,6 +69,15 @@ def is_out_of_memory(error: BaseException) -> bool:
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY_TEXTS)
+
+
+def is_card_lost(error: BaseException) -> bool:
+    """Whether the error says that this process can compute nothing on the GPU any more."""
+    return (
+        isinstance(error, RuntimeError)
+        and not is_out_of_memory(error)
+        and any(text in str(error) for text in LOST_TEXTS)
+    )
 
 
 def _free_memory() -> None:
