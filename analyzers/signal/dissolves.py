@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -98,8 +99,8 @@ def dissolves(
         settings: Thresholds.
         period_s: Usual time from frame to frame.
     """
-    small = _pooled(thumbs)
-    flat = small.reshape(len(small), -1)
+    shown = _Pictures.of(_pooled(thumbs))
+    small = shown.small
     closed = np.zeros(len(small) + 1, np.int64)
     for start, end in barred:
         closed[start:end] = 1
@@ -110,69 +111,118 @@ def dissolves(
         span = round(length)
         starts = np.arange(0, len(small) - span, max(1, span // STRIDE_SHARE))
         starts = starts[closed_before[starts + span + 1] == closed_before[starts + 1]]
-        candidates.extend(_candidates(flat, starts, span, settings))
+        candidates.extend(_candidates(shown, starts, span, settings))
         length *= GROWTH
     out: list[Dissolve] = []
     for _, start, span in sorted(candidates, reverse=True):
         if any(start < other.end and start + span > other.start for other in out):
             continue
-        dissolve = _refined(small, closed, start, span, settings)
+        dissolve = _refined(shown, closed, start, span, settings)
         if dissolve is not None and all(dissolve.start >= o.end or dissolve.end <= o.start for o in out):
             out.append(dissolve)
     return sorted(out, key=lambda d: d.start)
 
 
+@dataclass(frozen=True, eq=False)
+class _Pictures:
+    """Pictures with what says how their contrast would fall if two of them were mixed.
+
+    Attributes:
+        small: float32 (N, h, w, 3).
+        flat: float32 (N, F), the same.
+        means: float64 (N, 3), of each channel.
+        variance: float64 (N,), mean over the pixels of the squared distance from the mean colour.
+    """
+
+    small: Float32Array
+    flat: Float32Array
+    means: Float64Array
+    variance: Float64Array
+
+    @staticmethod
+    def of(small: Float32Array) -> _Pictures:
+        flat = small.reshape(len(small), -1)
+        pixels = flat.shape[1] / small.shape[-1]
+        means = np.einsum("nhwc->nc", small, dtype=np.float64) / pixels
+        squares = np.einsum("nf,nf->n", flat, flat, dtype=np.float64) / pixels
+        return _Pictures(small, flat, means, np.maximum(squares - np.square(means).sum(axis=1), 0.0))
+
+    def falls(
+        self, first: Int64Array, inner: Int64Array, last: Int64Array, share: Float64Array, distance: Float64Array
+    ) -> Float64Array:
+        """float64 (K,): measured over expected fall of contrast.
+
+        A mixture of A and B has ``(1-a) VA + a VB - a (1-a) |A - B|^2``, with the common change of colour left out.
+
+        Args:
+            first: int64 (K,), frames that show A.
+            inner: int64 (K,), frames between.
+            last: int64 (K,), frames that show B.
+            share: float64 (K,), a of the frames between.
+            distance: float64 (K,), root mean square difference of A and B, in levels per channel.
+        """
+        apart = 3.0 * np.square(distance) - np.square(self.means[last] - self.means[first]).sum(axis=1)
+        expected = share * (1.0 - share) * apart
+        steady = (1.0 - share) * self.variance[first] + share * self.variance[last]
+        return np.asarray((steady - self.variance[inner]) / np.maximum(expected, 1.0), np.float64)
+
+
 def _pooled(thumbs: Float32Array) -> Float32Array:
+    import cv2
+
     n, height, width, channels = thumbs.shape
     rows, columns = height // POOL_PX, width // POOL_PX
     if not rows or not columns:
         return thumbs
-    part = thumbs[:, : rows * POOL_PX, : columns * POOL_PX]
-    lines = part.reshape(n, rows, POOL_PX, columns * POOL_PX * channels).sum(axis=2)
-    return np.asarray(lines.reshape(n, rows, columns, POOL_PX, channels).sum(axis=3) / POOL_PX**2, np.float32)
+    part = np.ascontiguousarray(thumbs[:, : rows * POOL_PX, : columns * POOL_PX])
+    tall = part.reshape(n * rows * POOL_PX, columns * POOL_PX, channels)
+    small = cv2.resize(tall, (columns, n * rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(small.reshape(n, rows, columns, channels), np.float32)
 
 
 def _candidates(
-    flat: Float32Array, starts: Int64Array, span: int, settings: DissolveSettings
+    shown: _Pictures, starts: Int64Array, span: int, settings: DissolveSettings
 ) -> Iterator[tuple[float, int, int]]:
     """(rank, start, span) of the stretches whose frames lie on the line and rise evenly."""
-    middle = span // 2
+    flat = shown.flat
     steps = np.unique(np.round(np.linspace(0, span, SAMPLES + 2)[1:-1]).astype(np.int64))
     for batch in np.array_split(starts, max(1, -(-len(starts) // BATCH))):
-        way = flat[batch + span] - flat[batch]
-        distance = np.sqrt(np.mean(np.square(way), axis=1))
-        far = distance >= settings.min_distance
-        first, way, distance = batch[far], way[far], distance[far]
+        first, way, distance = _worth_a_look(shown, batch, span, settings)
+        if not len(first):
+            continue
         between = flat[first[:, None] + steps] - flat[first][:, None]
-        alpha = np.einsum("ksf,kf->ks", between, way) / np.square(way).sum(axis=1)[:, None]
+        alpha = np.matmul(between, way[..., None])[..., 0] / (np.square(distance) * way.shape[1])[:, None]
         rest = np.sqrt(np.mean(np.square(between - alpha[..., None] * way[:, None]), axis=2)) / distance[:, None]
         off = np.abs(alpha - steps / span).max(axis=1)
         typical = np.median(rest, axis=1)
-        fits = np.flatnonzero((typical <= settings.residual) & (off <= UNEVEN))
-        dips = _dips(flat, first[fits], middle, span)
-        for k in fits[(dips >= DIP_RANGE[0] / 2) & (dips <= DIP_RANGE[1] * 2)]:
+        for k in np.flatnonzero((typical <= settings.residual) & (off <= UNEVEN)):
             yield float(distance[k] * (1.0 - typical[k]) * (1.0 - off[k])), int(first[k]), span
 
 
-def _dips(flat: Float32Array, first: Int64Array, middle: int, span: int) -> Float64Array:
-    """Measured over expected fall of contrast at one frame of each candidate; coarse, to spare the close look."""
-    a, m, b = (flat[first + k] - flat[first + k].mean(axis=1, keepdims=True) for k in (0, middle, span))
-    share = middle / span
-    variances = [np.einsum("kf,kf->k", x, x, dtype=np.float64) for x in (a, b)]
-    steady = (1 - share) * variances[0] + share * variances[1]
-    mixed = (1 - share) * a + share * b
-    expected = steady - np.einsum("kf,kf->k", mixed, mixed, dtype=np.float64)
-    measured = steady - np.einsum("kf,kf->k", m, m, dtype=np.float64)
-    return np.asarray(measured / np.maximum(expected, flat.shape[1]), np.float64)
+def _worth_a_look(
+    shown: _Pictures, starts: Int64Array, span: int, settings: DissolveSettings
+) -> tuple[Int64Array, Float32Array, Float32Array]:
+    """(start, way to the end, distance of the ends) of stretches whose ends differ and whose middle fits: a few."""
+    flat, middle = shown.flat, span // 2
+    way = flat[starts + span] - flat[starts]
+    distance = np.sqrt(np.einsum("kf,kf->k", way, way) / way.shape[1])
+    at = np.flatnonzero(distance >= settings.min_distance)
+    first, share = starts[at], np.full(len(at), middle / span)
+    dips = shown.falls(first, first + middle, first + span, share, distance[at].astype(np.float64))
+    at = at[(dips >= DIP_RANGE[0] / 2) & (dips <= DIP_RANGE[1] * 2)]
+    half = flat[starts[at] + middle] - flat[starts[at]]
+    alpha = np.einsum("kf,kf->k", half, way[at]) / (np.square(distance[at]) * flat.shape[1])
+    at = at[np.abs(alpha - middle / span) <= UNEVEN]
+    return starts[at], way[at], distance[at]
 
 
 def _refined(
-    small: Float32Array, closed: Int64Array, start: int, span: int, settings: DissolveSettings
+    shown: _Pictures, closed: Int64Array, start: int, span: int, settings: DissolveSettings
 ) -> Dissolve | None:
     """The dissolve around a candidate with its exact ends, or None where a look at what is around refutes it."""
     pad = max(3, span // 2)
     low, high = _reach(closed, start, -pad), _reach(closed, start + span, pad)
-    frames = small[low : high + 1].reshape(high + 1 - low, -1)
+    frames = shown.flat[low : high + 1]
     way = frames[-1] - frames[0]
     length = float(np.sum(way * way))
     if length <= 0.0:
@@ -183,8 +233,7 @@ def _refined(
         return None
     first, last = frames[ramp_start], frames[ramp_end]
     distance = float(np.sqrt(np.mean(np.square(last - first))))
-    likeness = correlation(small[low + ramp_start], small[low + ramp_end])
-    if distance < settings.min_distance or likeness > settings.likeness:
+    if distance < settings.min_distance:
         return None
     inner = frames[ramp_start + 1 : ramp_end]
     way = last - first
@@ -194,8 +243,10 @@ def _refined(
     residual = float(np.median(rest))
     if residual > settings.residual:
         return None
-    shown = small[low + ramp_start : low + ramp_end + 1]
-    if not (_is_wide(shown[0], shown[-1]) and DIP_RANGE[0] <= _dip(shown) <= DIP_RANGE[1]):
+    if not DIP_RANGE[0] <= _dip(shown, low + ramp_start, low + ramp_end, distance) <= DIP_RANGE[1]:
+        return None
+    before, after = shown.small[low + ramp_start], shown.small[low + ramp_end]
+    if correlation(before, after) > settings.likeness or not _is_wide(before, after):
         return None
     begin, end = low + ramp_start + 1, low + ramp_end
     return Dissolve(begin, end, min(begin + int(np.argmax(share >= 0.5)), end - 1), residual)
@@ -210,22 +261,16 @@ def _is_wide(first: Float32Array, last: Float32Array) -> bool:
     return float((size > max(8.0, 0.3 * usual)).mean()) >= WIDE_SHARE
 
 
-def _dip(shown: Float32Array) -> float:
+def _dip(shown: _Pictures, first: int, last: int, distance: float) -> float:
     """Measured over expected fall of contrast in the middle half of the stretch."""
-
-    def variance(picture: Float32Array) -> float:
-        return float(np.square(picture - picture.mean(axis=(0, 1))).sum(axis=-1).mean())
-
-    first, last = shown[0], shown[-1]
-    ends = variance(first), variance(last)
-    falls: list[float] = []
-    for i in range(1, len(shown) - 1):
-        a = i / (len(shown) - 1)
-        if 0.25 <= a <= 0.75:
-            steady = (1 - a) * ends[0] + a * ends[1]
-            mixed = variance((1 - a) * first + a * last)
-            falls.append((steady - variance(shown[i])) / max(steady - mixed, 1.0))
-    return float(np.median(falls)) if falls else 0.0
+    inner = np.arange(first + 1, last)
+    share = (inner - first) / (last - first)
+    middle = (share >= 0.25) & (share <= 0.75)
+    inner, share = inner[middle], share[middle]
+    if not len(inner):
+        return 0.0
+    ends = np.full((2, len(inner)), [[first], [last]])
+    return float(np.median(shown.falls(ends[0], inner, ends[1], share, np.full(len(inner), distance))))
 
 
 def _reach(closed: Int64Array, frame: int, by: int) -> int:
@@ -239,19 +284,25 @@ def _reach(closed: Int64Array, frame: int, by: int) -> int:
     return frame
 
 
+@lru_cache(maxsize=64)
+def _ramps(n: int) -> tuple[Float64Array, Int64Array, Int64Array, Float64Array, Float64Array]:
+    """Positions, and of all ramps within n of them: start, end, length, sum of the squares of ``(t - start) / length``
+    between both."""
+    start, end = np.triu_indices(n, MIN_PAIRS)
+    length = (end - start).astype(np.float64)
+    return np.arange(n, dtype=np.float64), start, end, length, (length - 1.0) * (2.0 * length - 1.0) / (6.0 * length)
+
+
 def _ramp(alpha: Float64Array) -> tuple[int, int, float]:
     """Last frame at 0, first frame at 1 and root mean square error of the ramp that fits best."""
     n = len(alpha)
     if n <= MIN_PAIRS:
         return 0, n - 1, np.inf
-    t = np.arange(n, dtype=np.float64)
+    t, start, end, length, squares = _ramps(n)
     below, above, line, slope = (
         np.concatenate([[0.0], np.cumsum(v)]) for v in (np.square(alpha), np.square(1.0 - alpha), alpha, t * alpha)
     )
-    start, end = np.triu_indices(n, MIN_PAIRS)
-    length = (end - start).astype(np.float64)
     # Between both, the sum of ((t - start) / length - alpha)^2, by its three parts.
-    squares = (length - 1.0) * (2.0 * length - 1.0) / (6.0 * length)
     crossed = slope[end] - slope[start + 1] - start * (line[end] - line[start + 1])
     between = squares - 2.0 * crossed / length + below[end] - below[start + 1]
     errors = (below[start + 1] + between + above[n] - above[end]) / n

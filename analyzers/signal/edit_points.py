@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.signal.dissolves import Dissolve, DissolveSettings, dissolves
-from analyzers.signal.fades import MAX_STEP, PLAIN_LEVELS, Fade, FadeSettings, contrast, fades
+from analyzers.signal.fades import MAX_STEP, PLAIN_LEVELS, Fade, FadeSettings, Levels, contrast, fades
 from analyzers.signal.frame_change import ChangeMeter
 from analyzers.signal.frame_sketch import THUMB_PX, Sketches
 from analyzers.signal.hard_cuts import RETURNED, HardCut, distance, hard_cuts
@@ -96,9 +96,10 @@ def edit_points(sketches: Sketches, meter: ChangeMeter, settings: EditSettings) 
     changes, pts_s = PairChanges(sketches, meter), sketches.pts_s
     period_s = float(np.median(np.diff(pts_s)))
     cuts = hard_cuts(changes, area, settings.cuts)
-    level = contrast(thumbs)
+    levels = Levels.of(thumbs)
+    level = levels.contrast()
     walls = [c.frame for c in cuts if not _is_onset(thumbs, level, c.frame)]
-    faded = fades(thumbs, pts_s, walls, settings.fades, period_s)
+    faded = fades(thumbs, levels, pts_s, walls, settings.fades, period_s)
     faded = [fade for fade in faded if not _is_flash_tail(thumbs, pts_s, fade, settings.cuts.flash_s)]
     cuts = [cut for cut in cuts if not any(_belongs(thumbs, level, cut.frame, fade) for fade in faded)]
     barred = [(fade.start, fade.end) for fade in faded]

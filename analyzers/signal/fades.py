@@ -83,43 +83,77 @@ class Fade:
     complete: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Levels:
+    """What tells how far pictures are from a colour.
+
+    Attributes:
+        means: float64 (N, 3), of each channel.
+        squares: float64 (N,), mean over the pixels of the sum of squares over the channels.
+    """
+
+    means: Float64Array
+    squares: Float64Array
+
+    @staticmethod
+    def of(thumbs: Float32Array) -> Levels:
+        """Of float32 (N, h, w, 3)."""
+        flat = thumbs.reshape(len(thumbs), -1, thumbs.shape[-1])
+        means = np.einsum("npc->nc", flat, dtype=np.float64) / flat.shape[1]
+        lines = flat.reshape(len(flat), -1)
+        return Levels(means, np.einsum("nf,nf->n", lines, lines, dtype=np.float64) / flat.shape[1])
+
+    def contrast(self) -> Float64Array:
+        """float64 (N,): root mean square deviation of each picture's pixels from their mean colour, in levels."""
+        return np.asarray(np.sqrt(np.maximum(self.squares - np.square(self.means).sum(axis=1), 0.0)), np.float64)
+
+    def distance(self, colour: Float32Array) -> Float64Array:
+        """float64 (N,): root mean square distance of each picture's pixels from a colour, in levels."""
+        wanted = colour.astype(np.float64)
+        apart = self.squares - 2.0 * (self.means @ wanted) + float(wanted @ wanted)
+        return np.asarray(np.sqrt(np.maximum(apart, 0.0)), np.float64)
+
+
 def contrast(thumbs: Float32Array) -> Float64Array:
     """float64 (N,): root mean square deviation of each picture's pixels from their mean colour, in levels."""
-    flat = thumbs.reshape(len(thumbs), -1, thumbs.shape[-1])
-    means = np.einsum("npc->nc", flat, dtype=np.float64) / flat.shape[1]
-    squares = np.einsum("npc,npc->n", flat, flat, dtype=np.float64) / flat.shape[1]
-    return np.asarray(np.sqrt(np.maximum(squares - np.square(means).sum(axis=1), 0.0)), np.float64)
+    return Levels.of(thumbs).contrast()
 
 
 def fades(
-    thumbs: Float32Array, pts_s: Float64Array, cuts: Sequence[int], settings: FadeSettings, period_s: float
+    thumbs: Float32Array,
+    levels: Levels,
+    pts_s: Float64Array,
+    cuts: Sequence[int],
+    settings: FadeSettings,
+    period_s: float,
 ) -> list[Fade]:
     """All fades, sorted; no two overlap by more than a fifth of the shorter.
 
     Args:
         thumbs: float32 (N, h, w, 3), Y'CbCr.
+        levels: Of the thumbs.
         pts_s: float64 (N,).
         cuts: First frames of hard cuts, which no fade crosses.
         settings: Thresholds.
         period_s: Usual time from frame to frame.
     """
     found: list[Fade] = []
-    for plain in _plain_frames(thumbs):
+    for plain in _plain_frames(levels):
         colour = thumbs[plain].mean(axis=(0, 1))
+        distances = levels.distance(colour)
         for direction in DIRECTIONS:
-            order = _outward(plain, direction, thumbs, pts_s, cuts, settings.max_s)
-            fade = _fade(thumbs, order, colour, direction, plain, settings, period_s)
+            order = _outward(plain, direction, pts_s, cuts, settings.max_s)
+            fade = _fade(thumbs, distances, order, colour, direction, plain, settings, period_s)
             if fade is not None:
                 found.append(fade)
-    found.extend(_broken_off(thumbs, pts_s, cuts, settings, period_s))
+    found.extend(_broken_off(thumbs, levels, pts_s, cuts, settings, period_s))
     return _without_doubles(found)
 
 
-def _plain_frames(thumbs: Float32Array) -> list[int]:
+def _plain_frames(levels: Levels) -> list[int]:
     """Frames that end a fade: in each stretch of a steady plain colour the plainest, first and last of equals."""
-    level = contrast(thumbs)
-    means = np.einsum("nhwc->nc", thumbs) / (thumbs.shape[1] * thumbs.shape[2])
-    n = len(thumbs)
+    level, means = levels.contrast(), levels.means
+    n = len(level)
     out: set[int] = set()
     start = 0
     while start < n:
@@ -137,7 +171,7 @@ def _plain_frames(thumbs: Float32Array) -> list[int]:
     return sorted(out)
 
 
-def _is_turn(level: Float64Array, luma: Float32Array, frame: int) -> bool:
+def _is_turn(level: Float64Array, luma: Float64Array, frame: int) -> bool:
     """Whether a lone plain frame is where a fade ends: contrast is lowest here, or brightness turns, or the clip ends.
 
     The plain frames on the way of a fade to black are none of these.
@@ -148,12 +182,10 @@ def _is_turn(level: Float64Array, luma: Float32Array, frame: int) -> bool:
     return bool(min(level[frame - 1], level[frame + 1]) > level[frame] or before * after < 0.0)
 
 
-def _outward(
-    plain: int, direction: Direction, thumbs: Float32Array, pts_s: Float64Array, cuts: Sequence[int], max_s: float
-) -> range:
+def _outward(plain: int, direction: Direction, pts_s: Float64Array, cuts: Sequence[int], max_s: float) -> range:
     """Frames from the plain one on, away from it in time, up to the next cut or ``max_s``."""
     if direction == "in":
-        stop = min([c for c in cuts if c > plain] + [len(thumbs)])
+        stop = min([c for c in cuts if c > plain] + [len(pts_s)])
         stop = min(stop, int(np.searchsorted(pts_s, pts_s[plain] + max_s, side="right")))
         return range(plain, stop)
     first = max([c for c in cuts if c <= plain] + [0])
@@ -163,6 +195,7 @@ def _outward(
 
 def _fade(
     thumbs: Float32Array,
+    distances: Float64Array,
     order: range,
     colour: Float32Array,
     direction: Direction,
@@ -174,8 +207,7 @@ def _fade(
     steps = max(3, round(settings.min_s / period_s))
     if len(order) <= steps:
         return None
-    away = np.sqrt(np.square(thumbs[list(order)] - colour).sum(axis=-1))
-    total = np.sqrt(np.mean(np.square(away), axis=(1, 2)), dtype=np.float64)
+    total = distances[list(order)]
     top = _end_of_rise(total)
     floor, peak = float(total[: top + 1].min()), float(total[top])
     reach = peak - floor
@@ -186,7 +218,8 @@ def _fade(
     last = first + int(np.argmax(rise[first:] >= 0.97))
     if last - first < steps or np.max(np.diff(rise[first : last + 1])) > MAX_STEP:
         return None
-    if not _is_even(away, rise, first, last):
+    away = np.sqrt(np.square(thumbs[[order[i] for i in range(first, last + 1)]] - colour).sum(axis=-1))
+    if not _is_even(away, rise[first : last + 1]):
         return None
     smooth = _steady_share(thumbs, [order[i] for i in range(first, last + 1)], colour)
     inner, outer = order[first], order[last]
@@ -212,14 +245,14 @@ def _end_of_rise(total: Float64Array) -> int:
     return best
 
 
-def _is_even(away: Float32Array, rise: Float64Array, first: int, last: int) -> bool:
+def _is_even(away: Float32Array, rise: Float64Array) -> bool:
     """Whether the pixels furthest from the colour grow like all: a fade, and no object on a plain ground."""
-    upper = np.percentile(away[first : last + 1], 90, axis=(1, 2))
+    upper = np.percentile(away, 90, axis=(1, 2))
     if upper[-1] <= upper[0]:
         return False
     share = (upper - upper[0]) / (upper[-1] - upper[0])
-    inside = (rise[first : last + 1] > 0.15) & (rise[first : last + 1] < 0.7)
-    return not inside.any() or float(np.median(share[inside] - rise[first : last + 1][inside])) <= UNEVEN
+    inside = (rise > 0.15) & (rise < 0.7)
+    return not inside.any() or float(np.median(share[inside] - rise[inside])) <= UNEVEN
 
 
 def _steady_share(thumbs: Float32Array, frames: list[int], colour: Float32Array) -> float:
@@ -230,17 +263,21 @@ def _steady_share(thumbs: Float32Array, frames: list[int], colour: Float32Array)
 
 
 def _broken_off(
-    thumbs: Float32Array, pts_s: Float64Array, cuts: Sequence[int], settings: FadeSettings, period_s: float
+    thumbs: Float32Array,
+    levels: Levels,
+    pts_s: Float64Array,
+    cuts: Sequence[int],
+    settings: FadeSettings,
+    period_s: float,
 ) -> Iterator[Fade]:
     """Fades from or to black or white that a cut or the clip's end breaks off before the plain colour."""
     borders = sorted({0, len(thumbs), *cuts})
     for colour in (BLACK, WHITE):
-        away = thumbs - colour
-        distances = np.sqrt(np.einsum("nhwc,nhwc->n", away, away, dtype=np.float64) / (away[0].size // 3))
+        distances = levels.distance(colour)
         for start, end in pairwise(borders):
             ends: tuple[tuple[Direction, int], ...] = (("out", end - 1), ("in", start))
             for direction, plain in ends:
-                order = _outward(plain, direction, thumbs, pts_s, cuts, settings.max_s)
+                order = _outward(plain, direction, pts_s, cuts, settings.max_s)
                 total = distances[list(order)]
                 top = _end_of_rise(total)
                 lost = 1.0 - float(total[0]) / max(float(total[top]), 1e-3)

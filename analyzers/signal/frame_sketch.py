@@ -102,7 +102,7 @@ def sketched(batch: FrameBatch) -> Sketches:
         for picture, thumb in zip(ycc, thumbs[part], strict=True):
             cv2.resize(picture, (THUMB_PX, THUMB_PX), dst=thumb, interpolation=cv2.INTER_AREA)
         pictures[part] = _middle(ycc, size)
-    thumbs = thumbs[..., [0, 2, 1]]
+    thumbs = np.ascontiguousarray(thumbs[..., [0, 2, 1]])
     own = slice(batch.carried, None)
     kept = kept_frames(block_changes(thumbs))[own]
     place = np.where(kept, np.cumsum(kept) - 1, -1)

@@ -10,7 +10,7 @@ from analyzers.signal.frame_change import SAME_PICTURE
 from analyzers.signal.frame_sketch import FAR, NEAR
 from analyzers.signal.pair_changes import PairChanges
 from analyzers.signal.sudden_change import Area, CutSettings, around, change_scores, dilated
-from media.types import Float32Array, Float64Array
+from media.types import Float32Array, Float64Array, Int64Array, UInt8Array
 
 MIN_SHOT_FRAMES = 2
 """A single frame is a flash or a fault, not a shot."""
@@ -117,22 +117,23 @@ def distance(a: Float32Array, b: Float32Array) -> float:
 
 def _short_transitions(thumbs: Float32Array, settings: CutSettings) -> list[HardCut]:
     """Cuts over one to three frames that are blends of both shots, or brighter than both."""
-    pairs = np.zeros((len(thumbs), *_pooled(thumbs[:1]).shape[1:]), np.float32)
-    pairs[1:] = _pooled(np.abs(np.diff(thumbs, axis=0)))
+    whole = _whole_blocks(thumbs)
+    flat = whole.astype(np.uint8).reshape(len(whole), -1)
+    sizes = np.concatenate([[0.0], _sizes(flat, 1)])
+    pairs = _Pairs(whole)
     found: list[HardCut] = []
     for length in SHORT_FRAMES:
         if len(thumbs) <= length + 1:
             break
-        jump = _pooled(np.abs(thumbs[length:] - thumbs[:-length]))
-        size = jump.mean(axis=(1, 2))
-        wide = (jump > settings.floor).mean(axis=(1, 2)) >= SHORT_SHARE
-        # Entry k of ``jump`` is the change that begins at pair k + 1.
-        at = np.flatnonzero(wide & (size >= SHORT_CONTRAST * length))
-        level = dilated(around(pairs, at + 1, length, NEAR, FAR))
-        share = (jump[at] > np.maximum(settings.contrast * level, settings.floor)).mean(axis=(1, 2))
+        at = _standing_out(sizes, _sizes(flat, length), length)
+        if not len(at):
+            continue
+        jump = _pooled(np.abs(whole[at + length - 1] - whole[at - 1]))
+        level = dilated(around(pairs.near(at, length), at, length, NEAR, FAR))
+        share = (jump > np.maximum(settings.contrast * level, settings.floor)).mean(axis=(1, 2))
         usual = np.maximum(level.mean(axis=(1, 2)), 1.0) * length
-        sudden = (share >= SHORT_SHARE) & (usual * SHORT_CONTRAST <= size[at])
-        for i, width in zip(at[sudden] + 1, share[sudden], strict=True):
+        sudden = (share >= SHORT_SHARE) & (usual * SHORT_CONTRAST <= jump.mean(axis=(1, 2)))
+        for i, width in zip(at[sudden], share[sudden], strict=True):
             frame = _short_frame(thumbs[i - 1 : i + length])
             if frame is not None and all(abs(i + frame - other.frame) > NEAR for other in found):
                 found.append(HardCut(int(i) + frame, float(width)))
@@ -142,6 +143,50 @@ def _short_transitions(thumbs: Float32Array, settings: CutSettings) -> list[Hard
 SHORT_CONTRAST = 2.0
 """The two shots must differ by this factor over what the changes around would add up to: a blend is searched for in
 calm material only, where it cannot be motion."""
+
+
+def _sizes(flat: UInt8Array, length: int) -> Float64Array:
+    """float64 (N - length,): mean change over ``length`` pairs, from uint8 (N, F)."""
+    import cv2
+
+    total = cv2.reduce(cv2.absdiff(flat[length:], flat[:-length]), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)
+    return np.asarray(total[:, 0] * (3.0 / flat.shape[1]), np.float64)
+
+
+def _standing_out(sizes: Float64Array, jumps: Float64Array, length: int) -> Int64Array:
+    """First pairs of the changes over ``length`` pairs that are large enough on the whole to be looked at by block.
+
+    A block's usual change is at least the largest of the ``NEAR`` pairs on both sides, so its mean is at least theirs.
+    """
+    first = np.arange(1, len(jumps) + 1)
+    padded = np.concatenate([np.zeros(NEAR), sizes, np.zeros(NEAR + 1)])
+    usual = np.ones(len(jumps))
+    for k in range(1, NEAR + 1):
+        for at in (first - k, first + length - 1 + k):
+            usual = np.maximum(usual, padded[at + NEAR])
+    # A little less, for the rounding of sums.
+    return first[jumps >= 0.999 * SHORT_CONTRAST * length * usual]
+
+
+class _Pairs:
+    """Pooled changes from frame to frame, made where they are asked for."""
+
+    def __init__(self, whole: Float32Array) -> None:
+        self._whole = whole
+        self._changes = np.zeros((len(whole), *_pooled(whole[:1]).shape[1:]), np.float32)
+        self._known = np.zeros(len(whole), bool)
+        # Entry 0 is no change.
+        self._known[0] = True
+
+    def near(self, at: Int64Array, length: int) -> Float32Array:
+        """float32 (N, r, c), of which those around the changes ``[i, i + length)`` are filled."""
+        reach = np.concatenate([np.arange(-FAR, 0), np.arange(length, length + FAR)])
+        wanted = np.unique(np.clip(at[:, None] + reach, 0, len(self._known) - 1))
+        new = wanted[~self._known[wanted]]
+        if len(new):
+            self._changes[new] = _pooled(np.abs(self._whole[new] - self._whole[new - 1]))
+            self._known[new] = True
+        return self._changes
 
 
 def _short_frame(stretch: Float32Array) -> int | None:
@@ -162,6 +207,12 @@ def _short_frame(stretch: Float32Array) -> int | None:
     if min(light[1:-1]) > max(light[0], light[-1]) + FLASH_LEVELS:
         return len(middle)
     return None
+
+
+def _whole_blocks(thumbs: Float32Array) -> Float32Array:
+    """Without the rows and columns left over by whole blocks."""
+    rows, columns = (max(1, side // POOL_PX) * POOL_PX for side in thumbs.shape[1:3])
+    return thumbs[:, :rows, :columns]
 
 
 def _pooled(values: Float32Array) -> Float32Array:

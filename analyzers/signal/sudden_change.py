@@ -72,7 +72,7 @@ class Area:
 
     def of_thumbs(self, thumbs: npt.NDArray[np.uint8]) -> Float32Array:
         """float32 (N, h, w, 3) of this area."""
-        return thumbs[:, self.rows, self.columns].astype(np.float32)
+        return thumbs[:, self.rows, self.columns].astype(np.float32, order="C")
 
     def of_blocks(self, blocks: Float32Array) -> Float32Array:
         """float32 (N, r, c): the blocks whose middle lies inside, as a view."""
