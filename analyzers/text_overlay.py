@@ -208,6 +208,12 @@ class TextOverlayAnalysis(Analyzer[TextOverlayConfig, FrameChunk, ChunkText, Tex
             self.reader = EasyOcrReader(weights.path, EASYOCR_LANGUAGES[script], self.config.min_found_score, device)
             self._loaded_models = (weights.label,)
 
+    def warm_up(self) -> None:
+        """One grey picture, searched, and one line of it, read."""
+        grey = np.full((128, 128), 128, np.uint8)
+        self._loaded().find(grey)
+        self._loaded().read(grey, [np.array([[16, 48], [112, 48], [112, 80], [16, 80]], np.float32)])
+
     def wanted_models(self) -> tuple[str, ...]:
         """The reader of the chosen script; none where EasyOCR does not read."""
         return (f"easyocr-{self.config.easyocr_script}",) if self.config.engine == "easyocr" else ()
