@@ -14,7 +14,7 @@ HAS_DEV := $(VENV)/.has-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run install models setup test test-weights test-fast lint format typecheck bench accuracy clean clean-all
+.PHONY: help run install models setup test test-weights test-fast lint format typecheck bench accuracy load clean clean-all
 
 help:  ## this list
 	@echo "make TARGET; nothing needs to be installed before."
@@ -58,6 +58,9 @@ bench: $(HAS_DEV)  ## speed and memory against bare decoding and against one rea
 
 accuracy: $(HAS_DEV)  ## precision and recall of the analyzers against known truth
 	$(PY) -m benchmarks.accuracy
+
+load: $(HAS_DEV)  ## a batch under load with cancels, lost connections and kills; every count must be right
+	$(PY) -m benchmarks.load
 
 clean:  ## remove caches and build products
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
