@@ -37,14 +37,14 @@ from tests.media_folder import MEDIA
 LIGHT = "cut_analysis,color_analysis,audio_analysis"
 """Analyzers by default: the test is about jobs."""
 
-THREADS = 6
+THREADS = 8
 """Clients of the mass work at once."""
 
 ALONE = 8
 """Requests of the person before the batch."""
 
 PERSON_PRIORITY = 9
-PERSON_REST_S = (0.5, 2.0)
+PERSON_REST_S = (0.1, 0.8)
 """Wall seconds between two requests of the person."""
 
 PATIENCE_S = 900.0
@@ -79,6 +79,11 @@ class Server:
         self.url = url
         self.starts_s.append(time.monotonic() - started_s)
 
+    @property
+    def life(self) -> tuple[int, int]:
+        """The same at two moments if it has lived, or been down, from the first to the second."""
+        return len(self.starts_s), len(self.kills_s)
+
     def kill(self) -> None:
         """SIGKILL for the process and all that it started."""
         self.kills_s.append(time.time())
@@ -109,11 +114,11 @@ class Person:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def ask(self, into: list[float]) -> None:
-        """One request; one that a kill has interrupted is not timed."""
+        """One request; one that met a death or a start of the service is not timed."""
         self.keys.append(f"person-{len(self.keys)}")
         body = {"video_path": self._clip.name, "priority": PERSON_PRIORITY, "options": {"fresh": True}}
         headers = {"Idempotency-Key": self.keys[-1]}
-        kills, started_s = len(self._server.kills_s), time.monotonic()
+        life, started_s = self._server.life, time.monotonic()
 
         def post() -> httpx.Response:
             return httpx.post(f"{self._server.url}/analyze", json=body, headers=headers, timeout=600.0)
@@ -122,7 +127,7 @@ class Person:
         self.ended += 1
         if answer.status_code != httpx.codes.OK:
             self._clients.faults.append(f"the person got {answer.text[:200]}")
-        elif len(self._server.kills_s) > kills:
+        elif self._server.life != life:
             self.interrupted += 1
         else:
             into.append(time.monotonic() - started_s)

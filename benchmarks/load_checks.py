@@ -14,7 +14,7 @@ from benchmarks.load_plan import Request
 from jobs.record import JobRecord
 from jobs.results import ResultStore
 from jobs.store import JobStore
-from schema.errors import NotFound
+from schema.errors import NotFound, Overloaded
 from schema.jobs import FINAL_STATES
 
 CANCEL_S = 10.0
@@ -58,7 +58,8 @@ class Findings:
             record = by_key.get(request.key) if request.key else by_name.get(request.path.name)
             told = self._told[request.number]
             if record is None:
-                if request.key or not self._killed(told):
+                refused = told.error == Overloaded.code  # and the client of a "leave" never comes again
+                if request.key or not (refused or self._killed(told)):
                     self.wrong.append(f"request {request.number} ({request.way}) has no job")
                 continue
             found.append(record)

@@ -13,7 +13,7 @@ from typing import Any
 from ops.profiles import PROFILE_FILES, load_profile
 from ops.server import free_port, local_service
 
-MAX_QUEUED = 30
+MAX_QUEUED = 20
 """Jobs that may wait. Fewer than the load test sends, so that some are told to come again."""
 
 

@@ -162,7 +162,13 @@ def _is_served(opened: Opened, arguments: argparse.Namespace) -> bool:
     from ops.client import Client
 
     newest = next(opened.run.records(), None)
-    return newest is not None and Client(arguments.url, arguments.token).knows(newest.id)
+    if newest is None:
+        return False
+    client = Client(arguments.url, arguments.token)
+    try:
+        return client.knows(newest.id)
+    finally:
+        client.close()
 
 
 def _status(arguments: argparse.Namespace, out: Console) -> int:

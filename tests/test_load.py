@@ -127,6 +127,9 @@ def test_ends_that_were_not_asked_for_are_found(batch: Batch) -> None:
     assert "failed with not_a_video" in batch.findings().wrong[0]
     batch.requests[0] = replace(batch.requests[0], way="leave")
     assert "(leave) has no job" in batch.findings().wrong[0]
+    told, batch.told[0] = batch.told[0], Told(error="overloaded")
+    assert not [line for line in batch.findings().wrong if "(leave)" in line]
+    batch.told[0] = told
     batch.requests = [Request(0, Path("0.mp4"), "cancel", 2, None, None, 0.0)]
     batch.told = {0: replace(batch.told[0], left_s=time.time(), cancelled_in="decoding")}
     assert not [line for line in batch.findings().wrong if "request 0" in line]
