@@ -12,11 +12,11 @@ from analyzers.threads import thread_environment
 # As in a replica, and before any library reads it: two test processes with a thread per core each fight over the cores.
 os.environ.update(thread_environment(1))
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from hypothesis import HealthCheck, settings  # noqa: E402
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
 
-from tests.tiny_weights import tiny_weights as tiny_weights  # noqa: E402
+from tests.tiny_weights import tiny_weights as tiny_weights
 
 WATCHED_LOGGERS = ("", "ray", "ray.serve")
 """The root logger, and those that do not pass their records on to it."""
