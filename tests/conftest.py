@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 from collections.abc import Iterator
-from pathlib import Path
-
-from analyzers.threads import thread_environment
-
-# As in a replica, and before any library reads it: two test processes with a thread per core each fight over the cores.
-os.environ.update(thread_environment(1))
-# librosa's compiled functions, which measures are compared with: two processes that write one cache at once spoil it, and
-# whoever reads it then crashes.
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).resolve().parents[1] / ".pytest_cache" / f"numba-{WORKER}")
 
 import numpy as np
 import pytest
