@@ -218,8 +218,8 @@ def _fade(
     last = first + int(np.argmax(rise[first:] >= 0.97))
     if last - first < steps or np.max(np.diff(rise[first : last + 1])) > MAX_STEP:
         return None
-    away = np.square(thumbs[[order[i] for i in range(first, last + 1)]] - colour)
-    if not _is_even(np.sqrt(away[..., 0] + away[..., 1] + away[..., 2]), rise[first : last + 1]):
+    away = np.sqrt(np.square(thumbs[[order[i] for i in range(first, last + 1)]] - colour).sum(axis=-1))
+    if not _is_even(away, rise[first : last + 1]):
         return None
     smooth = _steady_share(thumbs, [order[i] for i in range(first, last + 1)], colour)
     inner, outer = order[first], order[last]
@@ -233,24 +233,21 @@ def _end_of_rise(total: Float64Array) -> int:
     """Where the distance from the plain colour stops growing: it falls, or its slope has become flat."""
     best = 0
     steepest = 0.0
-    values = total.tolist()
-    for i in range(1, len(values)):
-        if values[i] > values[best]:
+    for i in range(1, len(total)):
+        if total[i] > total[best]:
             best = i
-        slope = (values[i] - values[max(0, i - 4)]) / min(i, 4)
+        slope = (total[i] - total[max(0, i - 4)]) / min(i, 4)
         steepest = max(steepest, slope)
-        if values[i] < values[best] - max(2.0, 0.08 * values[best]):
+        if total[i] < total[best] - max(2.0, 0.08 * total[best]):
             break
-        if i >= 4 and steepest > 0.0 and slope < FLAT_SLOPE * steepest and values[best] > PLAIN_LEVELS * 2:
+        if i >= 4 and steepest > 0.0 and slope < FLAT_SLOPE * steepest and total[best] > PLAIN_LEVELS * 2:
             break
     return best
 
 
 def _is_even(away: Float32Array, rise: Float64Array) -> bool:
     """Whether the pixels furthest from the colour grow like all: a fade, and no object on a plain ground."""
-    flat = away.reshape(len(away), -1)
-    rank = round(0.9 * (flat.shape[1] - 1))
-    upper = np.partition(flat, rank, axis=1)[:, rank]
+    upper = np.percentile(away, 90, axis=(1, 2))
     if upper[-1] <= upper[0]:
         return False
     share = (upper - upper[0]) / (upper[-1] - upper[0])

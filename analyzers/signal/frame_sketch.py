@@ -30,7 +30,7 @@ THUMB_PX = 24
 COARSE_BLOCKS = 8
 """Blocks each way on which thumbnails are compared."""
 
-SUSPECT_SHARE, SUSPECT_LEVELS, SUSPECT_REACH = 0.3, 4.0, 2
+SUSPECT_SHARE, SUSPECT_LEVELS, SUSPECT_REACH = 0.2, 4.0, 2
 """A frame may begin a shot where this share of the blocks changes by more than this, in levels over three channels, and
 by more than at this many frames before and after. The cuts of films cut at random have a share of 0.5 and more; a lower
 bound costs time and finds nothing."""
@@ -98,8 +98,11 @@ def sketched(batch: FrameBatch) -> Sketches:
     pictures = np.empty((n, size[1], size[0], 3), np.uint8)
     for first in range(0, n, SLAB):
         part = slice(first, min(first + SLAB, n))
-        pictures[part] = _middle(_shrunk(cv2, frames[part], size), size)
-        thumbs[part] = _thumbs(cv2, pictures[part])
+        ycc = _shrunk(cv2, frames[part], size)
+        for picture, thumb in zip(ycc, thumbs[part], strict=True):
+            cv2.resize(picture, (THUMB_PX, THUMB_PX), dst=thumb, interpolation=cv2.INTER_AREA)
+        pictures[part] = _middle(ycc, size)
+    thumbs = np.ascontiguousarray(thumbs[..., [0, 2, 1]])
     own = slice(batch.carried, None)
     kept = kept_frames(block_changes(thumbs))[own]
     place = np.where(kept, np.cumsum(kept) - 1, -1)
@@ -180,16 +183,6 @@ def _shrunk(cv2: Any, frames: UInt8Array, size: tuple[int, int]) -> UInt8Array:
         small = np.concatenate([cv2.resize(frame, size, interpolation=how) for frame in frames])
     ycc: UInt8Array = cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).reshape(n, size[1], size[0], 3)
     return ycc
-
-
-def _thumbs(cv2: Any, pictures: UInt8Array) -> UInt8Array:
-    """Squeezed to squares, Y'CbCr: uint8 (n, 24, 24, 3); sides are even, and halving first is fast."""
-    n, height, width, _ = pictures.shape
-    tall = pictures.reshape(n * height, width, 3)
-    half = cv2.resize(tall, (width // 2, n * height // 2), interpolation=cv2.INTER_AREA)
-    small = cv2.resize(half, (THUMB_PX, n * THUMB_PX), interpolation=cv2.INTER_AREA)
-    thumbs: UInt8Array = small.reshape(n, THUMB_PX, THUMB_PX, 3)[..., [0, 2, 1]]
-    return thumbs
 
 
 def _middle(ycc: UInt8Array, size: tuple[int, int]) -> UInt8Array:
