@@ -24,6 +24,7 @@ from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
 from analyzers.inference.clip import Clip, shares
 from analyzers.inference.device import open_device
 from analyzers.results.clip_encoder import (
+    SAME_FRAME_S,
     Answer,
     ClipEncoderResult,
     Embeddings,
@@ -38,9 +39,6 @@ from media.needs import FrameNeed, Needs, Rate
 from media.types import Float32Array, Float64Array, FrameBatch, FrameChunk, UInt8Array
 from schema.base import BoundingBox
 from weights.store import resolve
-
-SAME_FRAME_S = 1e-3
-"""Two times closer than this are of one frame."""
 
 HEADLINE_QUESTIONS = ("format", "light")
 

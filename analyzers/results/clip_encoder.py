@@ -12,6 +12,9 @@ from analyzers.base import AnalyzerResult, Context
 from media.types import Float32Array, Float64Array
 from schema.base import BoundingBox, Model, Seconds, UnitScore
 
+SAME_FRAME_S = 1e-3
+"""Two times in seconds closer than this are of one frame."""
+
 
 class Embeddings(Model):
     """A vector for each sampled frame, each of length 1: their products are cosine similarities."""

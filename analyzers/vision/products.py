@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analyzers.results.clip_encoder import ProductCrop
+from analyzers.results.clip_encoder import SAME_FRAME_S, ProductCrop
 from analyzers.results.object_detection import FrameObjects, ObjectInstance
 from analyzers.results.product_detection import Evidence, NameVote, Product
 from analyzers.results.speech_transcription import Segment
@@ -18,7 +18,6 @@ SAME_BOX = 0.9
 """Intersection over union from which a crop's box is that of an instance in the same frame: they come from one
 detection, and only rounding lies between them."""
 
-SAME_FRAME_S = 1e-3
 PERSON = "person"
 
 
