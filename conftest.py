@@ -14,3 +14,5 @@ os.environ.update(thread_environment(1))
 # it, and whoever reads it then crashes.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).resolve().parent / ".pytest_cache" / f"numba-{WORKER}")
+
+pytest_plugins = ["tests.watchdog"]
