@@ -1,10 +1,12 @@
-"""Colours of the clip: palette with names, warmth, colourfulness, contrast, mood with its rule, changes over time.
+"""Colours of the clip: palette, warmth, colourfulness, contrast, brighter side, mood with its rule, changes over time.
 
 Method
     * palette: k-means in CIELAB over a histogram of the sampled frames, near clusters joined, names from the CSS
       colours nearest by CIEDE2000; warmth and colourfulness after Ou and after Hasler and Suesstrunk
       (``analyzers/signal/colour.py``, sources there);
     * contrast: RMS contrast (Peli, "Contrast in complex images", JOSA A 7(10), 1990) of BT.601 luma;
+    * brighter side: slope of the plane that fits the grey levels best (``analyzers/signal/brighter_side.py``, sources
+      there). It is where the picture is brighter, whether by a lamp or by a white wall;
     * spans: a new span begins where the shares of twelve clip-wide colour clusters differ from the running span's by
       more than ``change_distance`` (total variation) and stay so in the next sample;
     * mood: the rules of ``analyzers/signal/colour_mood.py``, each a conjunction of soft thresholds.
@@ -12,31 +14,32 @@ Method
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable
+from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.results.color_analysis import (
+    BrightnessGradient,
+    ColorResult,
+    ColourfulnessLabel,
+    ColourMeasures,
+    ColourSample,
+    Mood,
+    PaletteColour,
+    PaletteSpan,
+    Temperature,
+)
 from analyzers.signal import colour
-from analyzers.signal.colour_mood import MoodName, judge
+from analyzers.signal.brighter_side import Gradient, gradient_of, mean_gradient
+from analyzers.signal.colour_mood import judge
 from media.needs import FrameNeed, Needs, Rate
 from media.types import Float64Array, FrameBatch, FrameChunk
-from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
 from schema.document import TimelineItem
-
-Temperature = Literal["warm", "neutral", "cool"]
-ColourfulnessLabel = Literal[
-    "not colourful",
-    "slightly colourful",
-    "moderately colourful",
-    "averagely colourful",
-    "quite colourful",
-    "highly colourful",
-    "extremely colourful",
-]
 
 _COLOURFULNESS: tuple[tuple[float, ColourfulnessLabel], ...] = (
     (109.0, "extremely colourful"),
@@ -72,81 +75,15 @@ class ColorConfig(AnalyzerConfig):
     warm_above: Annotated[float, Field(gt=0.0, le=2.0)] = 0.15
     """Mean warmth above which the picture is warm, below whose negative it is cool. A tenth of the picture in pure
     red alone gives 0.2. Higher calls more pictures neutral. Not yet tuned."""
+    side_rise: Annotated[float, Field(gt=0.0, le=1.5)] = 0.1
+    """Rise of the plane from edge to edge, in shares of white, from which on a picture has a brighter side: 26 grey
+    levels. Higher calls more pictures even. Not yet tuned."""
+    side_fit: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
+    """Share of the grey levels' variance that the plane must explain. Patterns without a brighter side have below 0.05,
+    evenly lit rooms up to 0.1, a window or sky on one side 0.2 to 0.7. Higher calls more pictures even. Not yet
+    tuned."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     """Of the k-means. The same seed gives the same palette."""
-
-
-class PaletteColour(Model):
-    """One colour of a palette."""
-
-    name: str
-    """Nearest CSS colour."""
-    name_distance: Annotated[float, Field(ge=0.0)]
-    """CIEDE2000 to the named colour: below 2 hardly told apart, above 10 only the family fits."""
-    hex: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
-    lab: tuple[Finite, Finite, Finite]
-    """CIELAB, D65."""
-    share: UnitScore
-    """Of the picture; those under ``min_share`` are left out, so a palette may sum to less than 1."""
-
-
-class Mood(Model):
-    """A mood word and the rule that gave it."""
-
-    name: MoodName
-    score: UnitScore
-    """How well the rule is met: 0.5 on its thresholds. For ``neutral``: how far all others are from being met."""
-    rule: str
-    scores: dict[MoodName, UnitScore]
-    """Of every rule."""
-
-
-class ColourMeasures(Model):
-    """The measures of a picture, or their means over pictures."""
-
-    brightness: UnitScore
-    """CIELAB lightness over 100."""
-    saturation: UnitScore
-    """Mean saturation of the HSV model."""
-    colourfulness: Annotated[float, Field(ge=0.0)]
-    """Hasler and Suesstrunk's M."""
-    contrast: UnitScore
-    """Standard deviation of luma over 255: 0 flat, 0.5 half black and half white."""
-    warmth: Finite
-    """Ou's warm-cool scale with gray at 0; positive is warm."""
-
-
-class PaletteSpan(TimedSpan):
-    """A stretch without a change of the palette."""
-
-    palette: tuple[PaletteColour, ...]
-    measures: ColourMeasures
-    temperature: Temperature
-    mood: Mood
-    change: UnitScore | None
-    """Total variation distance of the first sample from the span before; null for the first span."""
-
-
-class ColourSample(ColourMeasures):
-    """The measures of one sampled frame."""
-
-    timestamp: Seconds
-    frame: Annotated[int, Field(ge=0)]
-
-
-class ColorResult(AnalyzerResult):
-    """Colours of the clip."""
-
-    palette: tuple[PaletteColour, ...]
-    """Of the whole clip, largest share first."""
-    measures: ColourMeasures
-    """Means over the samples."""
-    temperature: Temperature
-    colourfulness_label: ColourfulnessLabel
-    mood: Mood
-    spans: tuple[PaletteSpan, ...]
-    """Sorted, touching, from the clip's start to its end."""
-    samples: tuple[ColourSample, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,12 +94,14 @@ class FrameColours:
         time_s: Presentation time.
         frame: Decoded frame number.
         measures: Brightness, saturation, colourfulness, contrast, warmth.
+        gradient: Where it is brighter.
         cells: Its colour histogram.
     """
 
     time_s: float
     frame: int
     measures: tuple[float, float, float, float, float]
+    gradient: Gradient
     cells: colour.Cells
 
 
@@ -174,11 +113,11 @@ class ColorObservation:
 
 
 class ColorAnalysis(Analyzer[ColorConfig, FrameChunk, ColorObservation, ColorResult]):
-    """Palette, warmth, colourfulness, contrast and mood."""
+    """Palette, warmth, colourfulness, contrast, brighter side and mood."""
 
     name = "color_analysis"
-    version = "1"
-    title = "Palette, warmth, colourfulness, contrast and mood, and how they change"
+    version = "2"
+    title = "Palette, warmth, colourfulness, contrast, brighter side and mood, and how they change"
     Config = ColorConfig
     Result = ColorResult
 
@@ -200,15 +139,20 @@ class ColorAnalysis(Analyzer[ColorConfig, FrameChunk, ColorObservation, ColorRes
         if not frames:
             raise NotApplicable("no_frames", "colours need at least one picture")
         means = _means(frames)
+        gradients = [self._gradient(frame.gradient) for frame in frames]
+        sides = Counter(g.brighter_side for g in gradients if g.brighter_side)
         return ColorResult(
             palette=self._palette(frames),
             measures=means,
+            gradient=self._mean_gradient(frames),
+            brighter_side_share={side: count / len(frames) for side, count in sides.most_common()},
             temperature=self._temperature(means.warmth),
             colourfulness_label=next(label for least, label in _COLOURFULNESS if means.colourfulness >= least),
             mood=_mood(means),
             spans=tuple(self._spans(frames, context)),
             samples=tuple(
-                ColourSample(timestamp=f.time_s, frame=f.frame, **_measures(f.measures).model_dump()) for f in frames
+                ColourSample(timestamp=f.time_s, frame=f.frame, gradient=g, **_measures(f.measures).model_dump())
+                for f, g in zip(frames, gradients, strict=True)
             ),
         )
 
@@ -226,20 +170,33 @@ class ColorAnalysis(Analyzer[ColorConfig, FrameChunk, ColorObservation, ColorRes
         ]
 
     def headline(self, result: ColorResult) -> str | None:
-        """Largest colours, temperature, colourfulness, mood."""
+        """Largest colours, temperature, colourfulness, mood, brighter side."""
         if not result.palette:
             return None
         named = _by_name(result.palette)
         colours = ", ".join(f"{name} {named[name]:.0%}" for name in list(named)[:3])
+        side = result.gradient.brighter_side
+        brighter = f"brighter at the {side.replace('_', ' ')}; " if side else ""
         return (
             f"Colours: {colours}; {result.temperature}, {result.colourfulness_label}; mood {result.mood.name}; "
-            f"{len(result.spans) - 1} palette changes."
+            f"{brighter}{len(result.spans) - 1} palette changes."
         )
 
     def _temperature(self, warmth: float) -> Temperature:
         if abs(warmth) <= self.config.warm_above:
             return "neutral"
         return "warm" if warmth > 0 else "cool"
+
+    def _gradient(self, found: Gradient) -> BrightnessGradient:
+        return BrightnessGradient(
+            rise_right=found.right,
+            rise_down=found.down,
+            fit=found.fit,
+            brighter_side=found.side(self.config.side_rise, self.config.side_fit),
+        )
+
+    def _mean_gradient(self, frames: Sequence[FrameColours]) -> BrightnessGradient:
+        return self._gradient(mean_gradient([frame.gradient for frame in frames]))
 
     def _palette(self, frames: Sequence[FrameColours]) -> tuple[PaletteColour, ...]:
         cells = colour.merged([f.cells for f in frames])
@@ -263,6 +220,7 @@ class ColorAnalysis(Analyzer[ColorConfig, FrameChunk, ColorObservation, ColorRes
                     end_time=inside[1],
                     palette=self._palette(group.frames),
                     measures=means,
+                    gradient=self._mean_gradient(group.frames),
                     temperature=self._temperature(means.warmth),
                     mood=_mood(means),
                     change=group.change,
@@ -285,7 +243,8 @@ def _observe(batch: FrameBatch) -> ColorObservation:
         cells = colour.cells_of(picture)
         weights = cells.count / cells.count.sum()
         lab = colour.to_lab(cells.rgb)
-        _, deviation = cv2.meanStdDev(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+        levels = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        _, deviation = cv2.meanStdDev(levels)
         saturation = cv2.extractChannel(cv2.cvtColor(picture, cv2.COLOR_RGB2HSV), 1).mean() / 255.0
         measures = (
             float(weights @ lab[:, 0]) / 100.0,
@@ -294,7 +253,7 @@ def _observe(batch: FrameBatch) -> ColorObservation:
             float(deviation[0, 0]) / 255.0,
             float(weights @ colour.warmth(lab)),
         )
-        frames.append(FrameColours(float(time_s), int(number), measures, cells))
+        frames.append(FrameColours(float(time_s), int(number), measures, gradient_of(levels), cells))
     return ColorObservation(tuple(frames))
 
 

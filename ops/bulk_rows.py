@@ -13,11 +13,12 @@ from analyzers.audio_analysis import AudioAnalysis
 from analyzers.base import AnalyzerResult
 from analyzers.camera_analysis import CameraAnalysis, CameraResult
 from analyzers.catalogue import analyzer_class
-from analyzers.color_analysis import ColorAnalysis, ColorResult
+from analyzers.color_analysis import ColorAnalysis
 from analyzers.content_quality import ContentQuality
 from analyzers.cut_analysis import CutAnalysis, CutAnalysisResult
 from analyzers.eye_tracking import EyeTracking
 from analyzers.results.audio_analysis import AudioAnalysisResult
+from analyzers.results.color_analysis import ColorResult
 from analyzers.results.content_quality import QualityResult
 from analyzers.results.eye_tracking import EyeTrackingResult
 from analyzers.results.scene_segmentation import SceneResult

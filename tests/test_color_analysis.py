@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from analyzers.base import Context, NotApplicable
-from analyzers.color_analysis import ColorAnalysis, ColorConfig, ColorResult
+from analyzers.color_analysis import ColorAnalysis, ColorConfig
+from analyzers.results.color_analysis import ColorResult
 from analyzers.signal import colour
 from analyzers.signal.colour_mood import RULES, judge
 from analyzers.signal.colour_names import NAMED_COLOURS
@@ -282,6 +283,10 @@ def test_timeline_and_headline_hold_the_results_values() -> None:
     assert headline is not None
     assert "blue 50%" in headline
     assert "1 palette changes" in headline
+    assert "brighter" not in headline
+    lit = analyzer.headline(still(ramp(-0.5, -0.5)))
+    assert lit is not None
+    assert "brighter at the top left;" in lit
 
 
 def test_two_shades_of_one_name_are_said_once() -> None:
@@ -290,6 +295,83 @@ def test_two_shades_of_one_name_are_said_once() -> None:
     headline = ColorAnalysis(ColorConfig()).headline(result)
     assert headline is not None
     assert headline.startswith("Colours: black 100%;")
+
+
+def ramp(right: float, down: float, height: int = 100, width: int = 80) -> np.ndarray:
+    """Grey levels that rise by these shares of white from edge to edge, around the middle of the range."""
+    x, y = (np.arange(width) + 0.5) / width - 0.5, (np.arange(height) + 0.5) / height - 0.5
+    levels = 127.5 + 255.0 * (right * x[None, :] + down * y[:, None])
+    return np.repeat(np.rint(levels).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def pattern(amplitude: int, height: int = 100, width: int = 80) -> np.ndarray:
+    """A chessboard of 5 px around zero, (height, width, 1): no side of it is brighter."""
+    rows, columns = np.arange(height) // 5, np.arange(width) // 5
+    return np.where((rows[:, None] + columns[None, :]) % 2, amplitude, -amplitude)[..., None]
+
+
+SIDES = ["right", "bottom_right", "bottom", "bottom_left", "left", "top_left", "top", "top_right"]
+ROUNDING = 1.0 / 255.0
+"""Grey levels are whole numbers: half a level at both ends of the ramp."""
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_the_brighter_side_of_a_ramp(turn: int) -> None:
+    right, down = (0.4 * f(math.radians(45.0 * turn)) for f in (math.cos, math.sin))
+    found = still(ramp(right, down)).gradient
+    assert (found.rise_right, found.rise_down) == pytest.approx((right, down), abs=ROUNDING)
+    assert found.fit == pytest.approx(1.0, abs=0.01)
+    assert found.brighter_side == SIDES[turn]
+
+
+@pytest.mark.parametrize(("degrees", "side"), [(20.0, "right"), (25.0, "bottom_right"), (-25.0, "top_right")])
+def test_a_side_reaches_half_way_to_the_next(degrees: float, side: str) -> None:
+    right, down = (0.6 * f(math.radians(degrees)) for f in (math.cos, math.sin))
+    assert still(ramp(right, down)).gradient.brighter_side == side
+
+
+@pytest.mark.parametrize(("least", "side"), [(0.38, "left"), (0.42, None)])
+def test_the_rise_on_both_sides_of_its_threshold(least: float, side: str | None) -> None:
+    assert still(ramp(-0.4, 0.0), side_rise=least).gradient.brighter_side == side
+
+
+@pytest.mark.parametrize(("scale", "side"), [(0.97, "top"), (1.03, None)])
+def test_the_fit_on_both_sides_of_its_threshold(scale: float, side: str | None) -> None:
+    # A ramp of rise r has the variance r^2 / 12, a chessboard of amplitude a has a^2, and both are independent.
+    rise, amplitude = 0.2, 40
+    fit = (rise**2 / 12.0) / (rise**2 / 12.0 + (amplitude / 255.0) ** 2)
+    frame = (ramp(0.0, -rise) + pattern(amplitude)).astype(np.uint8)
+    found = still(frame, side_fit=fit * scale).gradient
+    assert found.fit == pytest.approx(fit, rel=0.02)
+    assert found.brighter_side == side
+
+
+def test_what_is_even_has_no_brighter_side() -> None:
+    plain, board = still(picture((GRAY, 100))), still((128 + pattern(100)).repeat(3, axis=2).astype(np.uint8))
+    spot = np.full((100, 80, 3), 40, np.uint8)
+    spot[40:60, 30:50] = 255
+    for result in (plain, board, still(spot)):
+        assert result.gradient.fit == pytest.approx(0.0, abs=1e-6)
+        assert result.gradient.brighter_side is None
+        assert result.brighter_side_share == {}
+
+
+def test_black_bars_are_no_dark_side() -> None:
+    frame = np.concatenate([ramp(0.0, 0.0, height=80, width=80), np.zeros((20, 80, 3), np.uint8)])
+    assert still(frame).gradient.brighter_side is None
+    # The same dark fifth, too bright for a bar: a plane through a step that falls by h at 0.8 of the way down falls
+    # by 6 * 0.8 * 0.2 * h, the least-squares slope of a step.
+    frame[80:] = 47
+    found = still(frame).gradient
+    assert found.rise_down == pytest.approx(-6 * 0.8 * 0.2 * (128 - 47) / 255.0, rel=0.02)
+    assert found.brighter_side == "top"
+
+
+def test_sides_of_shots_are_told_apart() -> None:
+    result = run(clip((ramp(0.5, 0.0), 3.0), (ramp(-0.5, 0.0), 1.0)))
+    assert [s.gradient.brighter_side for s in result.samples] == ["right"] * 6 + ["left"] * 2
+    assert result.brighter_side_share == {"right": 0.75, "left": 0.25}
+    assert result.gradient.rise_right == pytest.approx(0.25, abs=ROUNDING)
 
 
 def test_no_picture_is_not_applicable() -> None:
@@ -312,10 +394,12 @@ def test_real_clip_with_three_backgrounds() -> None:
 
 
 def test_real_clip_before_a_blue_background() -> None:
-    # By eye: one person before a blue background.
+    # By eye: one person before a blue background, which is bright on the left and falls into shadow to the right.
     analyzer = ColorAnalysis(ColorConfig())
     analyzer.load()
     result = run_on_file(analyzer, media("lipnet/bbaf2n.mpg"))
     assert len(result.spans) == 1
     assert "blue" in result.palette[0].name
     assert result.temperature == "cool"
+    assert set(result.brighter_side_share) <= {"left", "top_left"}
+    assert sum(result.brighter_side_share.values()) == 1.0
