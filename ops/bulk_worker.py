@@ -28,7 +28,13 @@ async def work(profile: Path, data_dir: str | None) -> None:
     runner = LocalRunner(settings, analyzer_configs(profile), cache)
     store = open_store(settings.jobs, settings.data_path)
     closed = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), closed.set)
+    loop, standard_input = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def close() -> None:
+        loop.remove_reader(standard_input)  # a closed pipe can be read at any time: the loop would spin
+        closed.set()
+
+    loop.add_reader(standard_input, close)
     worker = local_worker(settings, store, runner, Callbacks(settings.callbacks, settings.data_path).tell)
     working = asyncio.create_task(worker.run(until_empty=True))
     waiting = asyncio.create_task(closed.wait())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TICKS_HZ = 90_000
 """Clock of files with frame times of their own; MPEG's usual one."""
 
-_CRF_CODECS = frozenset({"libx264", "libx264rgb", "libx265", "libvpx-vp9", "libsvtav1"})
+_CRF_CODECS = frozenset({"libx264", "libx264rgb", "libx265", "libvpx-vp9"})
 _PRESET_CODECS = frozenset({"libx264", "libx264rgb", "libx265"})
 _AUDIO_BLOCK = 1024
 

@@ -1,8 +1,9 @@
-"""What holds for every test: no ERROR in the logs, and the random generators as they were found."""
+"""What holds for every test: no ERROR in the logs; the random generators and the scheduling as they were found."""
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections.abc import Iterator
 
@@ -65,3 +66,11 @@ def random_state() -> Iterator[None]:
     yield
     random.setstate(python)
     np.random.set_state(legacy_numpy)
+
+
+@pytest.fixture(autouse=True)
+def scheduling() -> Iterator[None]:
+    """Fails a test that makes this process, and so all children after it, more urgent than others."""
+    policy = os.sched_getscheduler(0)
+    yield
+    assert os.sched_getscheduler(0) == policy

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -125,7 +126,7 @@ def make_video(
         first_number: Number of the first picture.
     """
     times = list(times_s)
-    with av.open(str(path), "w", options=container_options or {}) as container:
+    with own_scheduling(), av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=25, options=options or _quality(codec))
         stream.width, stream.height = size
         stream.pix_fmt = pix_fmt
@@ -152,6 +153,17 @@ def make_video(
         if sound is not None and track is not None:
             _mux_sound(container, track, sound)
     return path
+
+
+@contextmanager
+def own_scheduling() -> Iterator[None]:
+    """Undoes what SVT-AV1 does to its caller where it may, as root: it makes it a real-time process, and so are all
+    children from then on. One of them that waits busily then stops the machine."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def _mux(container: Any, packets: list[Any], shown: dict[int, int]) -> None:
