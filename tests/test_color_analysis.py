@@ -283,10 +283,12 @@ def test_timeline_and_headline_hold_the_results_values() -> None:
     assert headline is not None
     assert "blue 50%" in headline
     assert "1 palette changes" in headline
-    assert "brighter" not in headline
-    lit = analyzer.headline(still(ramp(-0.5, -0.5)))
+    assert "brighter at the bottom;" in headline  # lime is brighter than red
+    lit, plain = analyzer.headline(still(ramp(-0.5, -0.5))), analyzer.headline(still(picture((GRAY, 100))))
     assert lit is not None
     assert "brighter at the top left;" in lit
+    assert plain is not None
+    assert "brighter" not in plain
 
 
 def test_two_shades_of_one_name_are_said_once() -> None:
