@@ -102,7 +102,10 @@ def _pull(arguments: argparse.Namespace, out: Console) -> int:
 
     pins, weights = _required(arguments), _weights(arguments)
     for pin in pins:
-        out.print(f"{pin.name}: {pin.licence}, {pin.licence_url}, {size_text(pin.size_bytes)}", highlight=False)
+        out.print(
+            f"{pin.name}: {pin.licence}, {pin.licence_url}, {size_text(pin.size_bytes, pin.size_known)}",
+            highlight=False,
+        )
     stop = Stop()
     with _ctrl_c(stop), bars(out) as display:
         outcomes = pull(

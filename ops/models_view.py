@@ -13,7 +13,7 @@ from rich.progress import TransferSpeedColumn as SpeedColumn
 from rich.table import Table
 
 from weights.check import Finding
-from weights.pin import Pin
+from weights.pin import Pin, SizeKnown
 from weights.pull import Outcome
 
 STATE_STYLE = {"ready": "green", "missing": "dim"}
@@ -23,10 +23,20 @@ COMMIT_LETTERS = 12
 """Of a commit, shown: enough to tell two of a repository apart."""
 
 
-def size_text(size_bytes: int | None) -> str:
-    """``1.2 GB``; ``unknown`` where no source states it."""
-    if size_bytes is None:
-        return "unknown"
+AT_FIRST_PULL = "at first pull"
+
+NOTES = (
+    f"{AT_FIRST_PULL}: no public source states the commit; the first verified pull records it with every sha256, and "
+    "all later pulls and verify are held to that. ~ counted: no source states the size; it is the number of weights "
+    "times the bytes of each. The licences' texts: --json."
+)
+"""Under the table."""
+
+
+def size_text(size_bytes: int, known: SizeKnown = "stated") -> str:
+    """``1.2 GB``, or ``~1.2 GB, counted``."""
+    if known == "counted":
+        return f"~{size_text(size_bytes)}, counted"
     value, unit = float(size_bytes), "B"
     for bigger in ("kB", "MB", "GB"):
         if value < 1000.0:
@@ -35,16 +45,19 @@ def size_text(size_bytes: int | None) -> str:
     return f"{value:.0f} {unit}" if unit in ("B", "kB") or value >= 100 else f"{value:.1f} {unit}"
 
 
-def revision_text(revision: str | None) -> str:
-    """A commit in short; other revisions whole."""
-    if revision is None:
-        return "at first pull"
+def revision_text(finding: Finding) -> str:
+    """A commit in short, other revisions whole; of a pin without one what its first pull has recorded."""
+    revision = finding.pin.revision or (finding.detail if finding.state == "ready" else "")
+    if not revision:
+        return AT_FIRST_PULL
     return revision[:COMMIT_LETTERS] if len(revision) == 40 else revision
 
 
 def models_table(findings: Sequence[Finding], weights: Path) -> Table:
     """One row per pin."""
-    table = Table(title=f"Models in {weights}", title_justify="left", header_style="bold")
+    table = Table(
+        title=f"Models in {weights}", title_justify="left", header_style="bold", caption=NOTES, caption_justify="left"
+    )
     whole = ("model", "revision", "size", "state")
     for column in ("model", "source", "revision", "size", "licence", "permissive", "used by", "state"):
         table.add_column(column, overflow="fold", no_wrap=column in whole)
@@ -54,8 +67,8 @@ def models_table(findings: Sequence[Finding], weights: Path) -> Table:
         table.add_row(
             pin.name,
             pin.source,
-            revision_text(pin.revision),
-            size_text(pin.size_bytes),
+            revision_text(finding),
+            size_text(pin.size_bytes, pin.size_known),
             pin.licence,
             "yes" if pin.permissive else f"no: {pin.alternative}",
             ", ".join(pin.used_by),
@@ -84,6 +97,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "source": pin.source,
         "revision": pin.revision,
         "size_bytes": pin.size_bytes,
+        "size_known": pin.size_known,
         "licence": pin.licence,
         "licence_url": pin.licence_url,
         "permissive": pin.permissive,

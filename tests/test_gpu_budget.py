@@ -23,6 +23,7 @@ from schema.api import GpuHealth, GpuMemory
 from weights.budget import Booking, booked_share, check_shares, shortfall_text, torch_fraction
 from weights.manifest import PINS
 from weights.memory import CONTEXT_BYTES, MB, MEMORY, need_of, weight_bytes
+from weights.pin import Pin
 
 GB = 1000 * MB
 CARDS = list(CARD_MIB.items())
@@ -71,29 +72,20 @@ def test_a_profile_for_a_large_card_is_found_out_on_a_small_one() -> None:
 # ------------------------------------------------------------------------------------------------------ the table
 
 
-@pytest.mark.parametrize(
-    ("pin", "stored_bytes"),
-    [
-        ("llava-next-video-7b", 2),
-        ("qwen2-vl-7b", 2),
-        ("yolov8x", 2),
-        ("vitpose-base", 4),
-        ("blip2-opt-2.7b", 4),
-        ("rtdetr-v2-r50", 4),
-        ("segformer-b0", 4),
-        ("clip-l14", 4),
-        ("clip-b32", 4),
-        ("whisper-large-v3", 2),
-        ("wav2vec2-emotion", 4),
-        ("ast-audioset", 4),
-        ("age-vit", 4),
-        ("upernet-convnext-tiny", 4),
-    ],
+STORED_BYTES = {"llava-next-video-7b": 2, "qwen2-vl-7b": 2, "whisper-large-v3": 2} | dict.fromkeys(
+    ("yolov8x", "yolov8x-pose", "yolov8n-pose"), 2
 )
-def test_the_counted_weights_agree_with_the_published_files(pin: str, stored_bytes: int) -> None:
-    (found,) = [p for p in PINS if p.name == pin]
-    assert found.size_bytes is not None
-    assert MEMORY[pin].parameters * stored_bytes == pytest.approx(found.size_bytes, rel=SIZE_TOLERANCE)
+"""Of one weight in the published file; all others are stored in float32."""
+
+OTHERWISE_SIZED = {"yolov8n", "buffalo-l"}
+"""The file's descriptions are no longer small beside its weights; an archive of five networks, of which one counts."""
+
+
+@pytest.mark.parametrize("found", [p for p in PINS if p.name in MEMORY.keys() - OTHERWISE_SIZED], ids=lambda p: p.name)
+def test_the_counted_weights_agree_with_the_files(found: Pin) -> None:
+    """Those whose size a source states check the counting; the others are held to what was counted."""
+    counted = MEMORY[found.name].parameters * STORED_BYTES.get(found.name, 4)
+    assert counted == pytest.approx(found.size_bytes, rel=SIZE_TOLERANCE)
 
 
 def test_the_table_has_no_row_for_a_pin_that_does_not_exist() -> None:

@@ -49,7 +49,8 @@ def test_the_list_shows_every_pin_with_licence_and_state(tmp_path: Path, capsys:
     by_name = {row["name"]: row for row in rows}
     assert (by_name["yolov8x"]["licence"], by_name["yolov8x"]["alternative"]) == ("AGPL-3.0", "rtdetr-v2-r50")
     assert by_name["rtdetr-v2-r50"]["alternative"] is None
-    assert by_name["face-landmarker"]["size_bytes"] == 3_758_596
+    assert (by_name["face-landmarker"]["size_bytes"], by_name["face-landmarker"]["size_known"]) == (3_758_596, "stated")
+    assert by_name["segformer-b2"]["size_known"] == "counted"
 
 
 def test_the_table_shows_it_to_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,6 +59,22 @@ def test_the_table_shows_it_to_people(tmp_path: Path, capsys: pytest.CaptureFixt
     for found in PINS:
         assert found.name in printed
     assert "AGPL-3.0" in printed
+    assert "unknown" not in printed
+
+
+def test_a_commit_that_no_source_states_is_shown_once_it_was_recorded(
+    hub: MadeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "age-vit"
+    assert pin(name).revision is None
+    hub.repos[pin(name).hub_id] = hub.repos[HUB_ID]
+    assert models("list", name, weights=tmp_path) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "at first pull: no public source states the commit; the first verified pull records it" in printed
+    assert models("pull", name, weights=tmp_path) == 0
+    capsys.readouterr()
+    assert models("list", name, weights=tmp_path) == 0
+    assert hub.commit[:12] in capsys.readouterr().out
 
 
 def test_pull_then_verify_then_harm(hub: MadeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,7 +198,8 @@ def test_the_profiles_differ_in_size() -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(None, "unknown"), (999, "999 B"), (3_758_596, "3.8 MB"), (288_621_354, "289 MB"), (14_200_000_000, "14.2 GB")],
+    [(999, "999 B"), (3_758_596, "3.8 MB"), (288_621_354, "289 MB"), (14_200_000_000, "14.2 GB")],
 )
-def test_sizes_for_people(size: int | None, text: str) -> None:
+def test_sizes_for_people(size: int, text: str) -> None:
     assert size_text(size) == text
+    assert size_text(size, "counted") == f"~{text}, counted"

@@ -45,6 +45,7 @@ def made_pin(name: str = "made", **changes: Any) -> Pin:
         "licence_url": "https://example.org/licence",
         "permissive": True,
         "used_by": ("nobody",),
+        "size_bytes": len(BIG),
         **changes,
     }
     return Pin(**fields)

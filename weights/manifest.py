@@ -1,8 +1,9 @@
 """Every model that an analyzer may load.
 
-Revisions, sizes and digests stand here only where a public source states them. A None is not a gap in the checking:
-the first verified pull records commit and sha256 in ``weights.lock.json`` beside the weights, and every later pull and
-``tiktok-analyzer models verify`` hold the files to that.
+Revisions and digests stand here only where a public source states them. A revision of None is not a gap in the
+checking: the first verified pull records commit and sha256 in ``weights.lock.json`` beside the weights, and every later
+pull and ``tiktok-analyzer models verify`` hold the files to that. A size that no source states is counted from the
+architecture and says so (``size_known``).
 """
 
 from __future__ import annotations

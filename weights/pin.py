@@ -9,6 +9,10 @@ Format = Literal["safetensors", "torch", "ctranslate2", "onnx", "task", "other"]
 """What the weights are stored as. Only ``torch`` files can hold code (pickle); such a pin is loaded from a file whose
 sha256 is recorded, and by a loader that reads tensors only where the library has one."""
 
+SizeKnown = Literal["stated", "counted"]
+"""``stated``: a public source states the size of the file; ``counted``: none does, and it is the number of weights of
+the published architecture times the bytes of the format they are stored in."""
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -42,8 +46,8 @@ class Pin:
         files: Patterns of the files that make it complete (shell style). ``a|b`` takes the first that exists:
             safetensors where the upstream has them.
         optional: Patterns of files that are taken where the upstream has them.
-        size_bytes: Of the weights, without the small files beside them; rounded as its page rounds it; None where no
-            source states it.
+        size_bytes: Of the weights, without the small files beside them; rounded as its page rounds it.
+        size_known: How that is known.
         licence: SPDX id where there is one, else the licence's name.
         licence_url: Its text, or the page that states it.
         permissive: Free of copyleft and of limits on who may use it and for what.
@@ -61,11 +65,12 @@ class Pin:
     licence_url: str
     permissive: bool
     used_by: tuple[str, ...]
+    size_bytes: int
+    size_known: SizeKnown = "stated"
     hub_id: str = ""
     revision: str | None = None
     files: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    size_bytes: int | None = None
     alternative: str = ""
     format: Format = "safetensors"
     remote: tuple[RemoteFile, ...] = ()
