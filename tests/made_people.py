@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from analyzers.vision.skeleton import FOREARM, JOINTS, SHANK, SHOULDERS, THIGH, TRUNK, UPPER_ARM
@@ -88,3 +90,16 @@ def _step(start: Point, deg: float, length: float, out: float) -> Point:
 def hand_at(side: str, wrist: Point) -> dict[str, Point]:
     """A wrist at this place, its elbow just below, so that no bone is longer than it can be."""
     return {f"{side}_wrist": wrist, f"{side}_elbow": (wrist[0], wrist[1] + 10.0)}
+
+
+def knees(drop: float) -> dict[str, Point]:
+    """Knees this many thighs below the hips, nearer to the camera, with shins hanging."""
+    y = TORSO + drop * LEG
+    sides = (("left", WIDE / 2), ("right", -WIDE / 2))
+    return {f"{s}_{j}": (x, y + (0.0 if j == "knee" else 80.0)) for s, x in sides for j in ("knee", "ankle")}
+
+
+def blaze(points: Any) -> Float32Array:
+    """COCO's 17 of BlazePose's 33 published points, all seen."""
+    chosen = np.asarray(points, np.float32)[list(BLAZE_TO_COCO), :2]
+    return np.concatenate([chosen, np.ones((17, 1), np.float32)], axis=1)
