@@ -12,7 +12,7 @@ import psutil
 def new_owner() -> str:
     """A name for a worker in this process: machine, process, and something of its own."""
     process = psutil.Process()
-    return f"{_machine()}|{process.pid}|{process.create_time():.2f}|{uuid.uuid4().hex[:8]}"
+    return f"{_machine()}|{process.pid}|{_began(process)}|{uuid.uuid4().hex[:8]}"
 
 
 def is_dead(owner: str) -> bool:
@@ -23,9 +23,25 @@ def is_dead(owner: str) -> bool:
         return False
     try:
         process = psutil.Process(int(parts[0]))
-        return f"{process.create_time():.2f}" != parts[1] or process.status() == psutil.STATUS_ZOMBIE
+        return _began(process) != parts[1] or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def _began(process: psutil.Process) -> str:
+    """When the process began, the same for all who ask.
+
+    In ticks since the boot where the system has them: a time of day is computed from that of the boot, which changes
+    when the clock is set, and a living worker would then look like another one.
+
+    Raises:
+        psutil.NoSuchProcess: It has ended.
+    """
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text()
+    except OSError:
+        return f"{process.create_time():.2f}"
+    return stat.rpartition(")")[2].split()[19]  # field 22; the second one, a name, may hold blanks and brackets
 
 
 def _machine() -> str:

@@ -1,16 +1,24 @@
 """Makes processes that work on the jobs of a data folder until they are killed.
 
 ``python -m tests.crash_worker FOLDER`` loads all once, prints ``ready``, and for each line on its standard input forks
-a worker and prints its process number: a start then costs milliseconds in place of seconds.
+a worker and prints its process number: a start then costs milliseconds in place of seconds. With a second argument,
+``alone``, it works itself.
+
+A worker leads a process group, holds none of the pipes of whoever started it, and dies with the process it was forked
+from.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
+import traceback
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from deployments.settings import GraphArgs
 from jobs.cache import CacheSettings
@@ -20,6 +28,9 @@ from ops.job_worker import local_worker
 from ops.local import LocalRunner
 
 ANALYZER = "color_analysis"
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux: the signal that a process gets when its parent dies."""
 
 
 def settings_for(folder: Path) -> GraphArgs:
@@ -42,19 +53,47 @@ async def work(settings: GraphArgs, runner: LocalRunner) -> None:
     await local_worker(settings, store, runner).run()
 
 
-def main(folder: Path) -> None:
+def nurse(settings: GraphArgs, runner: LocalRunner) -> None:
     """Forks a worker for each line."""
-    settings = settings_for(folder)
-    runner = LocalRunner(settings)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system removes killed workers at once
     print("ready", flush=True)
+    nurse_pid = os.getpid()
     for _ in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # workers wait for children of their own
-            asyncio.run(work(settings, runner))
+            grow_up(nurse_pid, settings, runner)
+        with suppress(ProcessLookupError):  # it may have ended by now
+            os.setpgid(pid, pid)
         print(pid, flush=True)
 
 
+def grow_up(parent: int, settings: GraphArgs, runner: LocalRunner) -> NoReturn:
+    """The life of a forked worker."""
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # workers wait for children of their own
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, 0)
+        os.dup2(nowhere, 1)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == parent:
+            asyncio.run(work(settings, runner))
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(1)
+
+
+def main(folder: Path, alone: bool) -> None:
+    """Works, or has others work."""
+    settings = settings_for(folder)
+    runner = LocalRunner(settings)
+    if alone:
+        asyncio.run(work(settings, runner))
+    else:
+        nurse(settings, runner)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] == ["alone"])

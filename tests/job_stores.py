@@ -17,6 +17,9 @@ from schema.jobs import JobOptions, JobSource
 
 AGING_S = 100.0
 
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None
+"""A folder in memory, for what makes thousands of flushed transactions and is not about the disk; None without one."""
+
 
 class Clock:
     """Seconds since 1970, moved by hand."""

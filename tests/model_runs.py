@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from analyzers.cut_analysis import CutAnalysisResult, Shot
 from media.needs import FrameNeed, Rate
 from media.types import FrameBatch, FrameChunk, UInt8Array
+from tests.child_processes import run_python
 from tests.decoded import decode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,14 +65,9 @@ HEAVY_HERE = ("cv2", "supervision", "torch", "trackers", "transformers", "ultral
 
 def modules_after(code: str) -> list[str]:
     """Which heavy libraries a new process has imported after this code."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print([m for m in {HEAVY_HERE!r} if m in sys.modules])"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [str(m) for m in ast.literal_eval(done.stdout.strip().splitlines()[-1])]
+    found = f"{code}\nimport sys; print([m for m in {HEAVY_HERE!r} if m in sys.modules])"
+    said = run_python("-c", found)
+    return [str(m) for m in ast.literal_eval(said.strip().splitlines()[-1])]
 
 
 HOST = """

@@ -6,9 +6,8 @@ import hashlib
 import hmac
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from deployments.tokens import FILE_NAME, ROLES, Role, TokenStore
 from ops.profiles import PROFILE_FILES, load_profile
 from ops.strict_config import check_config
 from schema.errors import ErrorBody, Forbidden, InternalError, InvalidRequest, NotFound, Unauthorized
+from tests.child_processes import Child
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTSIDE = "0.0.0.0"
@@ -85,9 +85,9 @@ def test_changes_take_effect_at_once_in_other_processes(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from deployments.tokens import TokenStore\n"
         "print(TokenStore(Path(sys.argv[1])).add('other', 'admin')[1])"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    made = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    texts = [process.communicate()[0].strip() for process in made]
+    with ExitStack() as together:
+        made = [together.enter_context(Child("-c", code, str(tmp_path), talks=True)) for _ in range(3)]
+        texts = [process.line() for process in made]
     assert [server.find(text) is not None for text in texts] == [True] * 3
     assert len(server.all()) == 3
     first = server.find(texts[0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +33,7 @@ from ops.job_worker import local_worker
 from ops.local import LocalRunner
 from schema.errors import DownloadFailed, DownloadPrivate
 from schema.jobs import FINAL_STATES, JobSource
+from tests.child_processes import Child
 from tests.made_media import Sound, make_video
 
 LIGHT = ("cut_analysis", "color_analysis")
@@ -232,10 +232,18 @@ def kill_tree(process: psutil.Process) -> None:
             continue
 
 
-def until(check: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 120.0
+def is_alive(process: psutil.Process) -> bool:
+    """Not so a zombie, which stays for ever where nobody waits for orphans."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def until(check: Callable[[], bool], child: Child) -> None:
+    end_s = time.monotonic() + 80.0
     while not check():
-        assert time.monotonic() < end_s
+        assert time.monotonic() < end_s, child.told("was waited for too long")
         time.sleep(0.02)
 
 
@@ -250,27 +258,21 @@ def test_a_killed_run_goes_on(bench: Bench, capsys: pytest.CaptureFixture[str]) 
     assert cli.main(["bulk", "add", str(bench.videos), "--analyzers", ",".join(LIGHT), *options]) == 0
     command = ["bulk", "process", "--workers", "2", "--url", NOBODY, *options]
 
-    def started() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "cli", *command], stdout=subprocess.DEVNULL)
-
     def in_work() -> bool:
         standing = bench.run.standing()
         return bool(standing.working) and standing.open > 1
 
     # The parent alone is killed: its workers find their input closed, and give their jobs back.
-    parent = started()
-    until(in_work)
-    workers = psutil.Process(parent.pid).children()
-    parent.kill()
-    parent.wait()
-    psutil.wait_procs(workers, timeout=60.0)
-    assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
+    with Child("-m", "cli", *command) as parent:
+        until(in_work, parent)
+        workers = psutil.Process(parent.pid).children()
+        parent.process.kill()
+        until(lambda: not any(is_alive(worker) for worker in workers), parent)
     assert bench.run.standing().working == ()
     # All of it is killed.
-    parent = started()
-    until(in_work)
-    kill_tree(psutil.Process(parent.pid))
-    parent.wait()
+    with Child("-m", "cli", *command) as parent:
+        until(in_work, parent)
+        kill_tree(psutil.Process(parent.pid))
     assert bench.run.standing().open
     assert cli.main(command) == 0
     assert "6 of 6 ended" in capsys.readouterr().out

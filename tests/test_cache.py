@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import random
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.cache import CacheSettings, CacheState, SectionCache
+from tests.child_processes import Child
 from tests.made_sections import cache_of, database_of, size_of, stored
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,18 +203,11 @@ for turn in range(25):
 
 def test_processes_write_at_once_and_nobody_reads_anything_half(tmp_path: Path) -> None:
     budget = 12 * max(size_of(stored(i, 2000)) for i in range(30))
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", WRITER, str(tmp_path), str(number), str(budget)],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(4)
-    ]
-    errors = [writer.communicate(timeout=120)[1] for writer in writers]
-    assert [writer.returncode for writer in writers] == [0] * 4, errors
-    assert errors == [""] * 4  # no warning either: every write came through
+    with ExitStack() as together:
+        arguments = ("-W", "error", "-c", WRITER, str(tmp_path))
+        writers = [together.enter_context(Child(*arguments, str(number), str(budget))) for number in range(4)]
+        ended = [(writer.wait(), writer.errors()) for writer in writers]
+    assert ended == [(0, "")] * 4  # no warning either: every write came through
     database = sqlite3.connect(database_of(tmp_path))
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
@@ -238,14 +231,9 @@ for turn in itertools.count():
 def test_a_writer_that_is_killed_leaves_a_sound_file(tmp_path: Path) -> None:
     delays = random.Random(0)
     for _ in range(4):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", ENDLESS_WRITER, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "written\n"
-        time.sleep(delays.uniform(0.01, 0.08))
-        writer.kill()
-        writer.communicate()
+        with Child("-c", ENDLESS_WRITER, str(tmp_path), talks=True) as writer:
+            assert writer.line() == "written"
+            time.sleep(delays.uniform(0.01, 0.08))
     cache = cache_of(tmp_path, 40_000)
     found = cache.get([f"k{i}" for i in range(30)])
     assert found

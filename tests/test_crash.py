@@ -5,14 +5,9 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from jobs.opening import open_store
@@ -21,6 +16,7 @@ from jobs.results import ResultStore, new_id
 from jobs.sources import SourceFolder
 from jobs.store import JobStore
 from schema.jobs import FINAL_STATES, JobSource
+from tests.child_processes import Child, kill_group
 from tests.crash_worker import ANALYZER, settings_for
 from tests.made_media import make_video
 
@@ -30,52 +26,13 @@ LONGEST_S = 0.6
 SEED = 20
 PATIENCE_S = 120.0
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
 
-class Nursery:
-    """Starts workers and kills them.
-
-    Args:
-        folder: Of the batch.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "tests.crash_worker", str(folder)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._line() == "ready"
-
-    def start(self) -> psutil.Process:
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return psutil.Process(int(self._line()))
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-    def close(self) -> None:
-        kill_tree(psutil.Process(self._process.pid))
-        self._process.communicate()
-
-
-@contextmanager
-def nursery(folder: Path) -> Iterator[Nursery]:
-    found = Nursery(folder)
-    try:
-        yield found
-    finally:
-        found.close()
-
-
-def kill_tree(process: psutil.Process) -> None:
-    """SIGKILL for the process and all its children, the probes among them."""
-    for one in [*process.children(recursive=True), process]:
-        try:
-            one.kill()
-        except psutil.NoSuchProcess:
-            continue
+def started(nursery: Child) -> int:
+    """The number of a new worker, and of its process group, in which its probes are too."""
+    nursery.write("\n")
+    return int(nursery.line())
 
 
 def submit(store: JobStore, sources: SourceFolder, clip: Path, number: int) -> str:
@@ -100,18 +57,19 @@ def test_every_accepted_job_ends_once_whatever_is_killed(tmp_path: Path) -> None
     clip = make_video(tmp_path / "videos" / "clip.mp4", [0.04 * i for i in range(40)])
     store, sources = open_store(settings.jobs, settings.data_path), SourceFolder(settings.data_path)
     moments, expected = random.Random(SEED), dict[str, str]()
-    with nursery(tmp_path) as workers:
+    with Child("-m", "tests.crash_worker", str(tmp_path), talks=True) as nursery:
+        assert nursery.line() == "ready"
         for round_of in range(ROUNDS):
             numbers = range(round_of * JOBS // ROUNDS, (round_of + 1) * JOBS // ROUNDS)
             for number in numbers:  # new work for each round, so that every kill meets some
                 expected[submit(store, sources, clip, number)] = "failed" if number % 5 == 4 else "done"
-            for worker in [workers.start() for _ in range(KILLS // ROUNDS)]:
+            for worker in [started(nursery) for _ in range(KILLS // ROUNDS)]:
                 time.sleep(moments.uniform(0.0, LONGEST_S))
-                kill_tree(worker)
-        workers.start()
+                kill_group(worker)
+    with Child("-m", "tests.crash_worker", str(tmp_path), "alone") as worker_after:
         end_s = time.monotonic() + PATIENCE_S
         while not all(store.get(id).settled for id in expected):
-            assert time.monotonic() < end_s, store.counts()
+            assert time.monotonic() < end_s, worker_after.told(f"has not ended all jobs: {store.counts()}")
             time.sleep(0.1)
     check_ends(store, ResultStore(settings.data_path), expected)
     check_files(settings.data_path, expected)

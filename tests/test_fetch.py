@@ -6,9 +6,6 @@ import gzip
 import json
 import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +30,7 @@ from schema.errors import (
     UrlNotAllowed,
 )
 from tests import made_site
+from tests.child_processes import Child, run_python
 from tests.made_media import make_video
 from tests.made_site import Asked, Site, in_turn, redirect, running_site, serve, status, wait_for
 
@@ -337,15 +335,15 @@ def test_a_killed_server_leaves_no_child_and_no_file(site: Site, policy: FetchPo
         "fetch(sys.argv[1], Path(sys.argv[2]), FetchPolicy.model_validate_json(sys.argv[3]))"
     )
     arguments = [site.url("/kill.mp4"), str(folder), policy.model_dump_json()]
-    parent = subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=ROOT)
-    assert wait_for(lambda: site.asked("/kill.mp4") >= 2)  # the page's look, then the file
-    children = psutil.Process(parent.pid).children()
-    assert len(children) == 1
-    assert list(folder.iterdir())
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    assert wait_for(lambda: not psutil.pid_exists(children[0].pid) or children[0].status() == psutil.STATUS_ZOMBIE)
-    assert wait_for(lambda: not list(folder.iterdir()))
+    with Child("-c", code, *arguments) as parent:
+        assert wait_for(lambda: site.asked("/kill.mp4") >= 2)  # the page's look, then the file
+        children = psutil.Process(parent.pid).children()
+        assert len(children) == 1
+        assert list(folder.iterdir())
+        parent.process.kill()
+        parent.wait()
+        assert wait_for(lambda: not psutil.pid_exists(children[0].pid) or children[0].status() == psutil.STATUS_ZOMBIE)
+        assert wait_for(lambda: not list(folder.iterdir()))
 
 
 def test_cookies_come_only_from_the_configuration_and_are_not_written(
@@ -424,10 +422,7 @@ print(json.dumps(told))
 def test_what_a_download_may_do_is_held_by_the_process_itself(site: Site, tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", GUARDED, str(folder), site.host], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    told = json.loads(done.stdout)
+    told = json.loads(run_python("-c", GUARDED, str(folder), site.host))
     assert {name for name, result in told.items() if result == "ok"} == {"listed", "write inside", "read"}
     refusals = {name: result for name, result in told.items() if result != "ok"}
     assert set(refusals.values()) == {"PermissionError", "UrlNotAllowed"}

@@ -14,7 +14,7 @@ from jobs.record import Lease
 from jobs.sqlite import SqliteJobStore
 from jobs.store import LeaseLost
 from schema.jobs import FINAL_STATES
-from tests.job_stores import Clock, new_job
+from tests.job_stores import MEMORY, Clock, new_job
 
 LEASE_S, AGING_S = 10.0, 50.0
 
@@ -45,7 +45,7 @@ class StoreRules(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY)
         self.clock = Clock()
         self.store = SqliteJobStore(Path(self.folder.name) / "jobs.db", AGING_S, self.clock)
         self.known: dict[str, Known] = {}

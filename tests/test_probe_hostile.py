@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ import media.probe
 from media.limits import MediaLimits
 from media.probe import probe
 from schema.errors import DecodeFailed, NotAVideo, RequestTimeout, TooLarge
+from tests.child_processes import run_command, run_python
 from tests.decoded import EVERY, decode
 from tests.made_media import make_video, mux_png, png_matroska, read_number, reference_movie, zero_png
 from tests.test_probe import LIMITS, STEADY, refused
@@ -80,10 +80,7 @@ print(code, child.ru_maxrss // 1024, own // 1024, child.ru_utime + child.ru_stim
 
 def measured(path: Path) -> tuple[str, int, int, float]:
     """(code, peak MB of the child, growth in MB of the parent, processor seconds of the child)."""
-    done = subprocess.run(
-        [sys.executable, "-c", _MEASURE, str(path)], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
-    )
-    code, child, own, cpu = done.stdout.split()
+    code, child, own, cpu = run_python("-c", _MEASURE, str(path)).split()
     return code, int(child), int(own), float(cpu)
 
 
@@ -130,16 +127,13 @@ def test_processor_time_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_memory_is_bounded(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", STEADY[:3])
     limits = json.dumps({**MediaLimits().model_dump(), "probe_memory_mb": 40})  # less than Python with PyAV takes
-    child = subprocess.run(
-        [sys.executable, "-m", "media.probe_child", str(path), limits], cwd=ROOT, capture_output=True, check=False
-    )
-    assert child.returncode != 0 or b"too_large" in child.stdout.lower() or b"TooLarge" in child.stdout
+    child = run_command([sys.executable, "-m", "media.probe_child", str(path), limits], check=False)
+    assert child.returncode != 0 or "too_large" in child.stdout.lower() or "TooLarge" in child.stdout
 
 
 def test_the_parent_stays_light() -> None:
     heavy = "import sys, media.probe; print([m for m in ('av', 'numpy', 'cv2') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", heavy], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert run_python("-c", heavy).strip() == "[]"
 
 
 def test_the_child_imports_neither_numpy_nor_pydantic(tmp_path: Path) -> None:
@@ -150,10 +144,7 @@ def test_the_child_imports_neither_numpy_nor_pydantic(tmp_path: Path) -> None:
         "print([m for m in ('numpy', 'cv2', 'pydantic') if m in sys.modules])"
     )
     limits = LIMITS.model_dump_json()
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path), limits], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    facts, imported = done.stdout.strip().splitlines()
+    facts, imported = run_python("-c", code, str(path), limits).strip().splitlines()
     assert json.loads(facts)["width"] == 96
     assert imported == "[]"
 

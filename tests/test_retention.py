@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from jobs.sqlite import SqliteJobStore
 from ops.cleanup import render
 from schema.errors import NotFound, StoreUnavailable
 from schema.jobs import JobState
+from tests.child_processes import Child
 from tests.job_stores import AGING_S, Clock, new_job
 from tests.made_sections import stored
 
@@ -243,15 +242,10 @@ def test_old_jobs_are_found_without_looking_at_new_ones(place: Place, monkeypatc
 def test_one_cleanup_at_a_time(tmp_path: Path) -> None:
     holder = "from pathlib import Path; from jobs.retention import cleanup_turn; import sys\n"
     holder += "with cleanup_turn(Path(sys.argv[1])) as mine: print(mine, flush=True); sys.stdin.read()"
-    other = subprocess.Popen(
-        [sys.executable, "-c", holder, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert other.stdout is not None
-    assert other.stdout.readline() == "True\n"
-    with cleanup_turn(tmp_path) as mine:
-        assert not mine
-    other.kill()
-    other.communicate()
+    with Child("-c", holder, str(tmp_path), talks=True) as other:
+        assert other.line() == "True"
+        with cleanup_turn(tmp_path) as mine:
+            assert not mine
     with cleanup_turn(tmp_path) as mine:
         assert mine
 

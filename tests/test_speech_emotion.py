@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from analyzers.signal.voice import SpanSound, VoiceObservation
 from analyzers.speech_emotion import EmotionHeard, SpeechEmotion, SpeechEmotionConfig, judged_spans
 from media.types import AudioChunk, AudioClip
 from schema.document import VideoFacts
+from tests.child_processes import run_python
 from tests.made_speech import RATE_HZ, Syllable, speech
 from tests.tiny_weights import TinyWeights, label_of
 
@@ -195,8 +194,8 @@ for name in ("speech_emotion", "audio_environment"):
     said = AnalyzerHost(name, {{}}, Runtime(Path({str(tmp_path)!r}))).describe()
     print(said.state, said.code, said.remedy, [m for m in ("torch", "transformers") if m in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
+    said = run_python("-c", code)
+    assert said.splitlines() == [
         "unavailable weights_missing tiktok-analyzer models pull wav2vec2-emotion []",
         "unavailable weights_missing tiktok-analyzer models pull ast-audioset []",
     ]

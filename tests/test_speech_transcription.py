@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +19,7 @@ from analyzers.signal.transcript import RawWord, Window
 from analyzers.speech_transcription import SpeechTranscription, SpeechTranscriptionConfig, Transcribed
 from media.types import AudioChunk, AudioClip
 from schema.document import VideoFacts
+from tests.child_processes import run_python
 from tests.made_speech import Syllable, speech
 from tests.media_folder import media
 from tests.tiny.whisper import SENTENCE
@@ -394,8 +393,8 @@ print(host.describe().state, [m for m in ("torch", "transformers") if m in sys.m
 host = AnalyzerHost("speech_transcription", {{}}, Runtime(Path("nowhere")))
 print(host.describe().state, [m for m in ("torch",) if m in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["ready []", "unavailable []"]
+    said = run_python("-c", code)
+    assert said.split("\n")[:2] == ["ready []", "unavailable []"]
 
 
 def test_a_real_recording_gives_the_librarys_words_through_our_decoder(tiny_weights: TinyWeights) -> None:

@@ -4,8 +4,6 @@ switches that keep libraries off the network are set before the first of them is
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 
 from analyzers.catalogue import CATALOGUE
 from analyzers.inference.offline import OFFLINE
+from tests.child_processes import run_python
 from tests.test_weights_store import pulled
 from weights.manifest import pin
 
@@ -73,10 +72,8 @@ print(json.dumps({k: [n, {e: v.get(e) for e in json.loads(sys.argv[4])}] for k, 
 
 def run(code: str, weights: Path, *more: object) -> dict[str, Any]:
     arguments = [str(weights), *(json.dumps(value) for value in more)]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    said = run_python("-c", code, *arguments)
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
 
 

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ops.doctor_checks import parse_constraints
+from tests.child_processes import WAIT_S
 from tests.pyproject import ROOT, declared
 
 PYTHONS = ("3.10", "3.11", "3.12")
@@ -42,9 +43,11 @@ def find_python(path: Path, **environment: str) -> subprocess.CompletedProcess[s
     return subprocess.run(
         ["/bin/sh", str(ROOT / "ops" / "find_python.sh")],
         env={"PATH": str(path), **environment},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
+        timeout=WAIT_S,
     )
 
 
@@ -110,9 +113,11 @@ def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ["make", "--no-print-directory", *arguments],
         cwd=folder,
         env=environment,
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
+        timeout=WAIT_S,
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +23,7 @@ from analyzers.video_llava import VideoLlava, VideoLlavaConfig
 from media.needs import FrameNeed, Needs, Rate, Spread
 from media.types import FrameChunk, UInt8Array
 from schema.document import VideoFacts
+from tests.child_processes import run_python
 from tests.run import frame_chunks, run_on_frames
 from tests.tiny.video_language import SENTENCE, make_llava_next_video
 from tests.tiny_weights import TinyWeights
@@ -411,8 +410,8 @@ def test_a_replica_without_weights_starts_no_library(name: str, tmp_path: Path) 
         f"host = AnalyzerHost({name!r}, {{}}, Runtime(weights_path=Path({str(tmp_path)!r}), gpu_share=0.3));"
         "print(host.describe().state, [m for m in ('torch', 'transformers', 'bitsandbytes') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "unavailable []"
+    said = run_python("-c", code)
+    assert said.strip() == "unavailable []"
 
 
 def test_only_the_model_and_its_format_are_loaded_anew(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +28,7 @@ from reducer.document import build_document
 from schema.document import AnalysisDocument, Performance, SourceFacts, VideoFacts
 from schema.errors import NotAVideo, NotFound, StoreUnavailable
 from schema.jobs import AnalyzerProgress, JobOptions, JobSource, JobState
+from tests.child_processes import Child
 from tests.job_stores import new_job, postgres_server, section
 
 SETTINGS = JobSettings(heartbeat_s=0.05, poll_s=0.02, lease_s=5.0)
@@ -507,14 +506,10 @@ async def test_uploads_that_no_job_knows_are_removed(tmp_path: Path) -> None:
 
 async def test_a_dead_process_is_known_as_dead() -> None:
     code = "from jobs.owner import new_owner; print(new_owner(), flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        owner = child.stdout.readline().strip()
+    with Child("-c", code, talks=True) as child:
+        owner = child.line()
         assert not is_dead(owner)
         child.kill()
-        psutil.Process(child.pid).wait()
         assert is_dead(owner)
     assert is_dead(owner)
     assert not is_dead(new_owner())
@@ -522,6 +517,13 @@ async def test_a_dead_process_is_known_as_dead() -> None:
     assert is_dead(f"{machine}|{pid}|1.00|{own}")  # another process had this number
     assert not is_dead(f"elsewhere|{child.pid}|1.00|{own}")
     assert not is_dead("no such name")
+
+
+async def test_a_living_process_is_not_dead_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = new_owner()
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: 1.0)  # from which psutil computes a process's time
+    assert not is_dead(owner)
+    assert not is_dead(new_owner())
 
 
 async def test_a_dead_workers_jobs_are_taken_up_without_waiting_for_the_lease(tmp_path: Path) -> None:
