@@ -16,13 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from analyzers.base import (
-    AnalyzerConfig,
-    AnalyzerResult,
-    AnyAnalyzer,
-    NotApplicable,
-    Unavailable,
-)
+from analyzers.base import AnalyzerConfig, AnalyzerResult, AnyAnalyzer, NotApplicable, Unavailable
 from analyzers.catalogue import CATALOGUE, RETIRED, analyzer_class, names
 from deployments.settings import GraphArgs
 from media.needs import Needs
@@ -32,27 +26,15 @@ from tests.child_processes import run_python
 from tests.contract_runs import every_analyzer
 
 ROOT = Path(__file__).resolve().parents[1]
-
 SERVE_FILES = tuple(sorted(ROOT.glob("serve_config*.yaml")))
 
-HEAVY: tuple[str, ...] = (
-    "av",
-    "cv2",
-    "ctranslate2",
-    "decord",
-    "faster_whisper",
-    "librosa",
-    "numba",
-    "onnxruntime",
-    "rapidocr",
-    "ray",
+HEAVY = (
+    *("av", "ctranslate2", "cv2", "decord", "fastapi", "faster_whisper", "librosa", "numba", "onnxruntime", "rapidocr"),
+    *("ray", "scipy", "skimage", "sklearn", "starlette", "torch", "transformers", "ultralytics"),
 )
-
-HEAVY += ("scipy", "skimage", "sklearn", "torch", "transformers", "ultralytics", "fastapi", "starlette")
 
 SOURCE = re.compile(r"\b(18|19|20)\d\d\b|\b(ITU|EBU|ISO|IEC|RFC|SMPTE|arXiv)\b|\bSource\b")
 """How a docstring names where its method comes from: a publication's year, a standard's body, or the word."""
-
 
 # --------------------------------------------------------------------------------------------------- declarations
 

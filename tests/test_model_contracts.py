@@ -8,7 +8,8 @@ import pytest
 
 from analyzers.base import Analyzer, AnyAnalyzer
 from analyzers.catalogue import CATALOGUE
-from tests import test_contracts as contracts
+from tests import contract_runs
+from tests import test_contract_behaviour as contracts
 from tests.tiny_weights import TinyWeights
 
 MODEL_BACKED = tuple(cls for cls in CATALOGUE if cls(cls.Config()).wanted_models())
@@ -35,7 +36,7 @@ ENDS_WITH_ITS_CHUNK = {"qwen2_vl_temporal"}
 def tiny_runtime(tiny_weights: TinyWeights) -> Iterator[None]:
     """Analyzers that nobody gives a runtime find the tiny checkpoints."""
     names = {name for cls in MODEL_BACKED for name in cls(cls.Config()).wanted_models()}
-    caches = (contracts.run_on_made_clip, contracts.loaded)
+    caches = (contract_runs.run_on_made_clip, contract_runs.loaded)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Analyzer, "runtime", tiny_weights.runtime(*names))
         for cached in caches:
