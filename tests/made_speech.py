@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.signal import lfilter
@@ -28,6 +29,14 @@ class Syllable:
     f0_hz: float = 120.0
     gain_db: float = 0.0
     vowel: str = "a"
+
+
+def train(starts: Sequence[float], **changes: Any) -> list[Syllable]:
+    """A syllable at each start, vowels in turn, pitch a little up and down."""
+    return [
+        Syllable(start, f0_hz=120.0 + 8.0 * np.sin(1.7 * k), vowel="aeio"[k % 4], **changes)
+        for k, start in enumerate(starts)
+    ]
 
 
 def speech(syllables: Sequence[Syllable], duration_s: float, noise: float = 1e-4, seed: int = 0) -> np.ndarray:
