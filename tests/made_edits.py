@@ -114,3 +114,12 @@ def barred(frames, px):
     out[:, :px] = 0
     out[:, -px:] = 0
     return out
+
+
+def blurred(frames, span, radius):
+    import cv2
+
+    out = frames.copy()
+    for k in range(*span):
+        out[k] = cv2.GaussianBlur(frames[k], (0, 0), radius)
+    return out
