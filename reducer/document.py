@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from reducer.breakdown import breakdown_of
+from reducer.checklist import checklist_of
 from reducer.quality import quality_of
 from reducer.sections import Outcome
 from reducer.timeline import fuse
@@ -40,6 +41,7 @@ def build_document(
         (item for outcome in outcomes.values() for item in outcome.timeline),
         key=lambda item: (item.start_time, item.end_time, item.analyzer),
     )
+    breakdown = breakdown_of(items, video.duration_s, outcomes)
     return AnalysisDocument(
         id=id,
         created_at=created_at,
@@ -48,7 +50,8 @@ def build_document(
         video=video,
         summary=_summary(sections, video),
         timeline=fuse(items, video.duration_s, _cut_times(sections)),
-        breakdown=breakdown_of(items, video.duration_s, outcomes),
+        breakdown=breakdown,
+        checklist=checklist_of(sections, breakdown, video),
         sections=sections,
         quality=quality_of(sections, items, video),
         performance=performance,

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore
+from schema.checklist import Checklist
+from schema.status import SectionError as SectionError
+from schema.status import SectionStatus as SectionStatus
 
 SCHEMA_VERSION = "1.0"
 """Major changes when a reader of the old shape would break."""
-
-SectionStatus = Literal["ok", "partial", "unavailable", "not_applicable", "failed", "cancelled"]
-"""How an analyzer's section came out. Only ``ok`` and ``partial`` carry a result."""
 
 Channel = Literal["seen", "said", "written", "heard"]
 """The four lanes of the fused time line."""
@@ -124,15 +124,6 @@ class SourceFacts(Model):
     """As the client gave it; null for a path or an upload."""
     post: PostFacts | None = None
     """What came with a downloaded video; null for a path or an upload."""
-
-
-class SectionError(Model):
-    """Why a section has no (full) result, and what to do about it."""
-
-    code: str
-    reason: str
-    remedy: str
-    retry_possible: bool = False
 
 
 class Coverage(Model):
@@ -321,6 +312,8 @@ class AnalysisDocument(Model):
     timeline: tuple[TimelineEntry, ...]
     breakdown: Breakdown = Breakdown()
     """Empty in documents of earlier versions."""
+    checklist: Checklist = Checklist()
+    """The same."""
     sections: dict[str, Section]
     quality: Quality
     performance: Performance

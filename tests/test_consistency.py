@@ -22,6 +22,7 @@ from ops import soundtrack
 from ops.clips import write_clip
 from ops.local import LocalRunner
 from ops.sample import make_sample
+from reducer.checklist import value_at
 from reducer.quality import TIME_TOLERANCE_S, disorder
 from schema.document import AnalysisDocument
 from tests.media_folder import media
@@ -249,6 +250,35 @@ def test_the_breakdown_follows_the_scenes_and_the_time_line(document: Any) -> No
     for stretch in (*(made.scenes or ()), *made.parts):
         found = {(f.analyzer, f.label) for _, findings in stretch if isinstance(findings, tuple) for f in findings}
         assert found <= items
+
+
+def test_every_place_that_the_checklist_names_is_there(document: Any) -> None:
+    plain = json.loads(document.model_dump_json())
+    questions = list(document.checklist.questions)
+    assert any(question.status == "answered" for question in questions)
+    for question in questions:
+        for place in question.found_at:
+            value = value_at(plain, place.pointer)
+            if question.status == "not_applicable":
+                assert not value or place.fields, place.pointer
+            else:
+                assert value is not None, place.pointer
+            for entry in value if place.fields else ():
+                assert all(field.split("/")[0] in entry for field in place.fields), place
+        named = {lack.analyzer: lack for lack in question.lacking}
+        for name, lack in named.items():
+            own = document.sections.get(name)
+            assert lack.status == (own.status if own else "not_run"), question.key
+        assert bool(question.found_at) or bool(question.lacking) or question.status == "not_applicable", question.key
+        assert (question.status == "answered") <= (not question.lacking), question.key
+
+
+def test_the_checklist_leaves_open_only_what_needs_a_model(document: Any) -> None:
+    """On a machine without weights, every measure answers for its points."""
+    for question in document.checklist.questions:
+        for lack in question.lacking:
+            if question.status == "unanswered":
+                assert lack.status != "ok" or lack.error.remedy.startswith("None here"), question.key
 
 
 def test_summary_and_quality_count_what_is_there(document: Any) -> None:

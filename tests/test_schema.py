@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 import schema.document
 from schema.base import BoundingBox, Model, TimedSpan
+from schema.checklist import AnswerPlace, Checklist, ChecklistPoint, Lack, Question
 from schema.document import (
     AnalysisDocument,
     AudioFacts,
@@ -45,6 +46,14 @@ PUBLISHED = jsonschema.Draft202012Validator(AnalysisDocument.model_json_schema(m
 def small_document() -> AnalysisDocument:
     """One of everything that can nest."""
     item = TimelineItem(start_time=0.0, end_time=1.0, channel="seen", analyzer="a", label="x", score=0.5)
+    error = SectionError(code="c", reason="r", remedy="m")
+    question = Question(
+        key="a.b",
+        asks="q",
+        status="unanswered",
+        found_at=(AnswerPlace(pointer="/video/audio"),),
+        lacking=(Lack(analyzer="a", status="not_run", error=error),),
+    )
     return AnalysisDocument(
         id="1",
         created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
@@ -54,12 +63,13 @@ def small_document() -> AnalysisDocument:
             container="mp4", duration_s=1.0, audio=AudioFacts(codec="aac", sample_rate_hz=44100, channels=2)
         ),
         summary=Summary(text="t"),
+        checklist=Checklist(points=(ChecklistPoint(number=1, topic="t", questions=(question,)),)),
         timeline=(TimelineEntry(start_time=0.0, end_time=1.0, index=0, basis="shot", seen=(item,), said=(item,)),),
         sections={
             "a": Section(
                 analyzer="a",
                 status="failed",
-                error=SectionError(code="c", reason="r", remedy="m"),
+                error=error,
                 provenance=Provenance(
                     analyzer_version="1", coverage=Coverage(chunks_planned=1, chunks_observed=1, share=1.0)
                 ),
@@ -135,9 +145,9 @@ def objects(value: Any, where: str = "$") -> Iterator[tuple[str, dict[str, Any]]
 def test_an_unknown_field_is_refused_wherever_it_stands() -> None:
     plain = small_document().model_dump(mode="json")
     places = [where for where, _ in objects(plain)]
-    # Document, source, video, sound, summary, entry, two items, breakdown, section, error, provenance, coverage,
-    # quality, times.
-    assert len(places) == 15
+    # Document, source, video, sound, summary, entry, two items, breakdown, checklist, point, question, place, lack and
+    # its error, section, error, provenance, coverage, quality, times.
+    assert len(places) == 21
     for place in places:
         spoiled = small_document().model_dump(mode="json")
         dict(objects(spoiled))[place]["surprise"] = 1

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from analyzers.signal.similarity import without_bars
-from media.types import UInt8Array
+from media.types import Float64Array, UInt8Array
 
 Side = Literal["right", "bottom_right", "bottom", "bottom_left", "left", "top_left", "top", "top_right"]
 
@@ -64,8 +64,9 @@ def gradient_of(levels: UInt8Array) -> Gradient:
     inside = np.ascontiguousarray(levels[top:bottom, left:right])
     _, deviation = cv2.meanStdDev(inside)
     variance = float(deviation[0, 0] / 255.0) ** 2
-    across, place_var_x = _slope(cv2.reduce(inside, 0, cv2.REDUCE_AVG, dtype=cv2.CV_64F).ravel() / 255.0)
-    down, place_var_y = _slope(cv2.reduce(inside, 1, cv2.REDUCE_AVG, dtype=cv2.CV_64F).ravel() / 255.0)
+    columns, rows = (cv2.reduce(inside, axis, cv2.REDUCE_AVG, dtype=cv2.CV_64F).ravel() / 255.0 for axis in (0, 1))
+    across, place_var_x = _slope(np.asarray(columns, np.float64))
+    down, place_var_y = _slope(np.asarray(rows, np.float64))
     explained = across**2 * place_var_x + down**2 * place_var_y
     return Gradient(across, down, min(1.0, explained / variance) if variance > 0.0 else 0.0)
 
@@ -76,7 +77,7 @@ def mean_gradient(gradients: list[Gradient]) -> Gradient:
     return Gradient(float(right), float(down), float(fit))
 
 
-def _slope(means: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:
+def _slope(means: Float64Array) -> tuple[float, float]:
     """Regression of the means on their place, which runs over one unit from edge to edge; and the place's variance."""
     place = (np.arange(len(means)) + 0.5) / len(means) - 0.5
     variance = float(np.mean(place**2))
