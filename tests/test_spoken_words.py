@@ -13,9 +13,9 @@ from analyzers.results.spoken import with_words
 from analyzers.results.temporal_flow import TemporalFlowResult
 from analyzers.speech_rate import SpeechRateResult
 from schema.document import VideoFacts
+from tests.flow_runs import flow as temporal
 from tests.made_results import only, speech_flow_result, text_result, transcript_result
 from tests.run import make_analyzer
-from tests.test_temporal_flow import flow as temporal
 
 SAID = [(1.0, 3.0, "Stop doing this every day."), (4.0, 7.0, "Follow me for part two.")]
 
