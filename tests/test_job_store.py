@@ -20,15 +20,16 @@ from jobs.store import JobStore, LeaseLost
 from jobs.tables import MIGRATIONS
 from schema.errors import IdempotencyConflict, InternalError, InvalidRequest, NotFound, Overloaded, StoreUnavailable
 from schema.jobs import AnalyzerProgress
-from tests.job_stores import AGING_S, Bench, Clock, new_job, postgres_server, section
+from tests.job_stores import AGING_S, Bench, Clock, new_job, section
+from tests.postgres_server import postgres_server
 
 LEASE_S = 10.0
 EPSILON_S = 0.001
 
 
 @pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+def postgres_url() -> Iterator[str]:
+    with postgres_server() as url:
         yield url
 
 
@@ -106,7 +107,7 @@ def test_the_queue_is_bounded_for_each_priority_and_above(bench: Bench) -> None:
 
 
 def test_the_bound_holds_when_many_ask_at_once(bench: Bench) -> None:
-    start = threading.Barrier(8)
+    start = threading.Barrier(8, timeout=30.0)
 
     def submit(_: int) -> bool:
         start.wait()
@@ -131,7 +132,7 @@ def test_a_key_stands_for_one_request(bench: Bench) -> None:
 
 
 def test_a_key_stands_for_one_request_when_many_ask_at_once(bench: Bench) -> None:
-    start = threading.Barrier(6)
+    start = threading.Barrier(6, timeout=30.0)
 
     def submit(_: int) -> tuple[str, bool]:
         start.wait()
@@ -173,7 +174,7 @@ def test_a_place_kept_for_the_important_takes_nothing_else(bench: Bench) -> None
 
 def test_each_job_goes_to_one_worker(bench: Bench) -> None:
     ids = {bench.store.add(new_job())[0].id for _ in range(24)}
-    start = threading.Barrier(6)
+    start = threading.Barrier(6, timeout=30.0)
 
     def work(number: int) -> list[str]:
         start.wait()

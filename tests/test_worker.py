@@ -29,7 +29,8 @@ from schema.document import AnalysisDocument, Performance, SourceFacts, VideoFac
 from schema.errors import NotAVideo, NotFound, StoreUnavailable
 from schema.jobs import AnalyzerProgress, JobOptions, JobSource, JobState
 from tests.child_processes import Child
-from tests.job_stores import new_job, postgres_server, section
+from tests.job_stores import new_job, section
+from tests.postgres_server import postgres_server
 
 SETTINGS = JobSettings(heartbeat_s=0.05, poll_s=0.02, lease_s=5.0)
 LONG_S = 60.0
@@ -200,7 +201,7 @@ async def test_two_loops_share_the_work_and_each_job_is_analysed_once(tmp_path: 
 
 
 async def test_the_loop_works_over_postgresql(tmp_path: Path) -> None:
-    with postgres_server(tmp_path / "postgres") as url:
+    with postgres_server() as url:
         store = PostgresJobStore(url, SETTINGS.aging_s)
         shop = Shop(tmp_path, store)
         ids = [shop.add() for _ in range(6)]
