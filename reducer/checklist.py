@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reducer.points import POINTS
-from reducer.questions import NOTHING_TO_MEND, Asked, Of, Open, Source, Way
+from reducer.questions import NOTHING_TO_MEND, Of, Open, Source, Way
 from schema.checklist import AnswerPlace, Checklist, ChecklistPoint, Lack, Question, QuestionStatus
 from schema.document import Breakdown, Section, SectionError, VideoFacts
 
@@ -25,19 +25,19 @@ def checklist_of(sections: Mapping[str, Section], breakdown: Breakdown, video: V
         "sections": {name: {"result": section.result} for name, section in sections.items()},
         "breakdown": breakdown.model_dump(mode="json"),
     }
-    return Checklist(
-        points=tuple(
-            ChecklistPoint(
-                number=number,
-                topic=point.topic,
-                questions=tuple(
-                    _question(f"{point.key}.{asked.key}", asked, moot.get(asked.of or point.of), sections, root)
-                    for asked in point.questions
-                ),
-            )
-            for number, point in enumerate(POINTS, 1)
-        )
-    )
+    lacks: dict[str, Lack] = {}
+    points = []
+    for number, point in enumerate(POINTS, 1):
+        questions = []
+        for asked in point.questions:
+            without = moot.get(asked.of or point.of)
+            tried = [without] if without else [_look(way, sections, root) for way in asked.ways]
+            own = {f"{o.analyzer}.{o.error.code}": o for o in tried if isinstance(o, Lack)}
+            question = _question(f"{point.key}.{asked.key}", asked.asks, tried, own)
+            lacks |= {key: own[key] for key in question.lacking}
+            questions.append(question)
+        points.append(ChecklistPoint(number=number, topic=point.topic, questions=tuple(questions)))
+    return Checklist(points=tuple(points), lacks=lacks)
 
 
 def value_at(document: Any, pointer: str) -> Any:
@@ -50,18 +50,6 @@ def value_at(document: Any, pointer: str) -> Any:
     for step in pointer.split("/")[1:]:
         value = value[int(step)] if isinstance(value, list) else value[step]
     return value
-
-
-def _moot(sections: Mapping[str, Section], video: VideoFacts) -> dict[Of, AnswerPlace | Lack]:
-    """What the video is without, and what says so."""
-    moot: dict[Of, AnswerPlace | Lack] = {}
-    if not video.has_video:
-        moot["pictures"] = AnswerPlace(pointer="/video/width")
-    if video.audio is None:
-        moot["sound"] = moot["speech"] = AnswerPlace(pointer="/video/audio")
-    elif (flow := sections.get("speech_flow")) is not None and flow.status == "not_applicable":
-        moot["speech"] = _without_result("speech_flow", flow)
-    return moot
 
 
 @dataclass(frozen=True)
@@ -77,31 +65,30 @@ class _Found:
     status: QuestionStatus
 
 
-def _question(
-    key: str,
-    asked: Asked,
-    moot: AnswerPlace | Lack | None,
-    sections: Mapping[str, Section],
-    root: Mapping[str, Any],
-) -> Question:
-    tried: list[_Found | Lack] = [_look(way, sections, root) for way in asked.ways]
-    if moot is not None:
-        tried = [moot if isinstance(moot, Lack) else _Found(moot, "not_applicable")]
+def _moot(sections: Mapping[str, Section], video: VideoFacts) -> dict[Of, _Found | Lack]:
+    """What the video is without, and what says so."""
+    moot: dict[Of, _Found | Lack] = {}
+    if not video.has_video:
+        moot["pictures"] = _Found(AnswerPlace(pointer="/video/width"), "not_applicable")
+    if video.audio is None:
+        moot["sound"] = moot["speech"] = _Found(AnswerPlace(pointer="/video/audio"), "not_applicable")
+    elif (flow := sections.get("speech_flow")) is not None and flow.status == "not_applicable":
+        moot["speech"] = _without_result("speech_flow", flow)
+    return moot
+
+
+def _question(key: str, asks: str, tried: Sequence[_Found | Lack], lacks: Mapping[str, Lack]) -> Question:
+    """One answer is enough: then what else could have given one is left out."""
     found = [outcome for outcome in tried if isinstance(outcome, _Found)]
-    lacking = {(o.analyzer, o.error.code): o for o in tried if isinstance(o, Lack)}
+    answers = [outcome for outcome in found if outcome.status != "not_applicable"]
     status: QuestionStatus = "unanswered"
-    if any(outcome.status != "not_applicable" for outcome in found):
-        found, lacking = [outcome for outcome in found if outcome.status != "not_applicable"], {}
+    if answers:
+        found, lacks = answers, {}
         status = "answered" if any(outcome.status == "answered" for outcome in found) else "partial"
-    elif all(lack.status == "not_applicable" for lack in lacking.values()):
+    elif all(lack.status == "not_applicable" for lack in lacks.values()):
         status = "not_applicable"
-    return Question(
-        key=key,
-        asks=asked.asks,
-        status=status,
-        found_at=tuple(outcome.place for outcome in found if outcome.place is not None),
-        lacking=tuple(lacking.values()),
-    )
+    places = tuple(outcome.place for outcome in found if outcome.place is not None)
+    return Question(key=key, asks=asks, status=status, found_at=places, lacking=tuple(lacks))
 
 
 def _look(way: Way, sections: Mapping[str, Section], root: Mapping[str, Any]) -> _Found | Lack:
@@ -112,13 +99,15 @@ def _look(way: Way, sections: Mapping[str, Section], root: Mapping[str, Any]) ->
             return _open(name, section, way.never)
         if section is None or section.result is None:
             return _without_result(name, section)
+    place, inside = _values(way, f"/sections/{name}/result" if way.source else "", root)
+    if not inside and way.source:  # a list without entries: whatever would tell more of them, there are none
+        return _Found(place, "not_applicable")
     if (lack := _missing(way.needs, sections)) is not None:
         return lack
-    place, inside = _values(way, f"/sections/{name}/result" if way.source else "", root)
     unknown = all(value is None for value in inside)
-    if unknown and inside and way.when_null is not None:
+    if unknown and inside and section is not None and way.when_null is not None:
         return _open(name, section, way.when_null)
-    if not inside or (unknown and not way.fields):
+    if unknown:
         return _Found(place, "not_applicable")
     return _Found(place, "partial" if section is not None and section.status == "partial" else "answered")
 

@@ -42,7 +42,7 @@ class Way:
         needs: Analyzers without which the source leaves it null.
         entry: Where the path leads to a list of which one entry is meant: a field and its value there, and the field
             that answers.
-        when_null: What null means, also null in every entry; nothing in the video to ask it of where left out.
+        when_null: What null means, also null in every entry; that the video has nothing of the kind where left out.
         never: No analyzer gives it; the source is the one that would.
     """
 

@@ -12,7 +12,7 @@ from schema.status import SectionError, SectionStatus
 
 QuestionStatus = Literal["answered", "partial", "not_applicable", "unanswered"]
 """``answered``: it stands at ``found_at``; that may be an empty list: there is none. ``partial``: the same, of a part
-of the video. ``not_applicable``: there is nothing in this video to ask it of (no speech, no text, no faces).
+of the video. ``not_applicable``: the video has nothing of the kind (no speech, no face, no effect on a text).
 ``unanswered``: ``lacking`` says who could not give it."""
 
 
@@ -43,8 +43,8 @@ class Question(Model):
     asks: str
     status: QuestionStatus
     found_at: tuple[AnswerPlace, ...]
-    lacking: tuple[Lack, ...]
-    """Empty where it is answered."""
+    lacking: tuple[str, ...]
+    """Keys of ``Checklist.lacks``; empty where it is answered."""
 
 
 class ChecklistPoint(Model):
@@ -63,8 +63,14 @@ class Checklist(Model):
     """The points of a breakdown. It holds places in the document and reasons, and no finding of its own."""
 
     points: tuple[ChecklistPoint, ...] = ()
+    lacks: dict[str, Lack] = {}
+    """Why questions stay open, each reason once: under the analyzer's name, a dot and the error's code."""
 
     @property
     def questions(self) -> Iterator[Question]:
         """Those of all points."""
         return (question for point in self.points for question in point.questions)
+
+    def open_without(self, lack: str) -> tuple[Question, ...]:
+        """The unanswered questions that wait for this one of ``lacks``, beside others perhaps."""
+        return tuple(q for q in self.questions if q.status == "unanswered" and lack in q.lacking)

@@ -16,7 +16,7 @@ from analyzers.vision.clip_questions import QUESTIONS as CLIP_QUESTIONS
 from reducer.checklist import checklist_of, value_at
 from reducer.points import POINTS
 from reducer.questions import VIDEO_MODEL, Point, Way
-from schema.checklist import Checklist, Question
+from schema.checklist import Checklist
 from schema.document import (
     AudioFacts,
     Breakdown,
@@ -46,12 +46,21 @@ def made(*sections: Section, video: VideoFacts = VIDEO, breakdown: Breakdown | N
     return checklist_of({s.analyzer: s for s in sections}, breakdown or Breakdown(), video)
 
 
-def asked(key: str, *sections: Section, video: VideoFacts = VIDEO, breakdown: Breakdown | None = None) -> Question:
-    (found,) = (q for q in made(*sections, video=video, breakdown=breakdown).questions if q.key == key)
-    return found
+class Asked:
+    """One question of a document, with the reasons that it names."""
+
+    def __init__(self, key: str, checklist: Checklist) -> None:
+        (question,) = (q for q in checklist.questions if q.key == key)
+        self.status, self.found_at = question.status, question.found_at
+        self.lacking = [checklist.lacks[lack] for lack in question.lacking]
+        self.places = [place.pointer for place in question.found_at]
 
 
-def lacks(question: Question) -> list[tuple[str, str, str]]:
+def asked(key: str, *sections: Section, video: VideoFacts = VIDEO, breakdown: Breakdown | None = None) -> Asked:
+    return Asked(key, made(*sections, video=video, breakdown=breakdown))
+
+
+def lacks(question: Asked) -> list[tuple[str, str, str]]:
     return [(lack.analyzer, lack.status, lack.error.code) for lack in question.lacking]
 
 
@@ -149,13 +158,13 @@ def test_every_point_has_questions_with_a_key_of_their_own() -> None:
 def test_an_answer_is_named_by_its_place() -> None:
     cuts = section("cut_analysis", result={"cuts": [], "cuts_per_minute": 0.0})
     found = asked("editing.cuts", cuts)
-    assert (found.status, [p.pointer for p in found.found_at]) == ("answered", ["/sections/cut_analysis/result/cuts"])
-    assert found.lacking == ()
+    assert (found.status, found.places) == ("answered", ["/sections/cut_analysis/result/cuts"])
+    assert found.lacking == []
 
 
 def test_an_answer_of_a_part_of_the_video_is_partial() -> None:
     found = asked("editing.cuts", section("cut_analysis", "partial", {"cuts": []}))
-    assert (found.status, len(found.found_at), found.lacking) == ("partial", 1, ())
+    assert (found.status, len(found.found_at), found.lacking) == ("partial", 1, [])
 
 
 @pytest.mark.parametrize("status", ["unavailable", "failed", "cancelled"])
@@ -174,8 +183,8 @@ def test_what_was_not_run_is_named() -> None:
 def test_one_way_is_enough_and_silences_the_others() -> None:
     place = section("background_segmentation", result={"main_setting": {"kind": "indoor"}})
     found = asked("summary.where", section("video_llava", "unavailable"), place)
-    assert [p.pointer for p in found.found_at] == ["/sections/background_segmentation/result/main_setting"]
-    assert (found.status, found.lacking) == ("answered", ())
+    assert found.places == ["/sections/background_segmentation/result/main_setting"]
+    assert (found.status, found.lacking) == ("answered", [])
 
 
 @pytest.mark.parametrize(
@@ -183,6 +192,7 @@ def test_one_way_is_enough_and_silences_the_others() -> None:
     [
         ([{"words_per_s": 2.0}], "ok", "answered"),
         ([{"words_per_s": None}], "unavailable", "unanswered"),
+        ([{"words_per_s": None}], "ok", "not_applicable"),
         ([], "ok", "not_applicable"),
     ],
 )
@@ -197,11 +207,20 @@ def test_a_field_that_another_analyzer_fills(curve: list[Any], transcript: Secti
         assert lacks(found) == [("speech_transcription", "unavailable", "weights_missing")]
 
 
-def test_that_there_is_nothing_to_read_is_an_answer() -> None:
-    effects = section("sound_effects", result={"effects": [{"gesture": None}]})
-    nobody = section("body_pose", "not_applicable")
-    assert asked("sound.marks_gesture", effects, nobody).status == "answered"
-    assert asked("sound.marks_gesture", effects, section("body_pose", "failed")).status == "unanswered"
+@pytest.mark.parametrize(
+    ("effects", "pose", "status"),
+    [
+        ([{"gesture": None}], "not_applicable", "not_applicable"),
+        ([{"gesture": None}], "failed", "unanswered"),
+        # Without an effect there is none that a gesture could mark, whoever looks.
+        ([], "failed", "not_applicable"),
+    ],
+)
+def test_what_is_known_not_to_be_there_does_not_apply(effects: list[Any], pose: SectionStatus, status: str) -> None:
+    found = asked(
+        "sound.marks_gesture", section("sound_effects", result={"effects": effects}), section("body_pose", pose)
+    )
+    assert found.status == status
 
 
 @pytest.mark.parametrize(
@@ -239,7 +258,7 @@ def answers(**texts: str | None) -> dict[str, Any]:
 def test_the_answer_of_a_video_language_model_is_found_by_its_question() -> None:
     told = section("qwen2_vl_temporal", result=answers(who="Two dogs.", expression="none", mood=None))
     found = asked("face.expression", told)
-    assert [p.pointer for p in found.found_at] == ["/sections/qwen2_vl_temporal/result/answers/1/answer"]
+    assert found.places == ["/sections/qwen2_vl_temporal/result/answers/1/answer"]
     found = asked("face.expression", section("blip2_video_analyzer", result=answers()))
     assert lacks(found) == [("blip2_video_analyzer", "ok", "no_answer")]
     found = asked("face.expression", section("video_llava", result=answers(expression=None)))
@@ -255,7 +274,7 @@ def test_without_pictures_or_sound_or_speech_there_is_nothing_to_ask() -> None:
         (deaf, "speech.language", "/video/audio"),
     ):
         found = asked(key, transcript, video=video)
-        assert (found.status, [p.pointer for p in found.found_at]) == ("not_applicable", [pointer])
+        assert (found.status, found.places) == ("not_applicable", [pointer])
         assert value_at({"video": video.model_dump(mode="json")}, pointer) is None
     mute = section("speech_flow", "not_applicable")
     found = asked("speech.speakers", transcript, mute)
@@ -283,3 +302,17 @@ def test_no_question_of_an_empty_document_is_answered() -> None:
     assert [q.key for q in empty.questions if q.status == "answered"] == ["scenes.parts"]
     for question in empty.questions:
         assert question.lacking or question.status in ("not_applicable", "answered"), question.key
+
+
+def test_a_reason_stands_once_and_is_named_by_all_that_it_leaves_open() -> None:
+    checklist = made(section("eye_tracking", "unavailable"))
+    named = {lack for question in checklist.questions for lack in question.lacking}
+    assert named == set(checklist.lacks)
+    waiting = [question.key for question in checklist.open_without("eye_tracking.weights_missing")]
+    assert waiting == [
+        "face.gaze",
+        "face.eye_contact",
+        "face.blinks",
+        "face.eyes",
+        "people.at_once",
+    ]

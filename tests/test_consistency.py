@@ -265,20 +265,18 @@ def test_every_place_that_the_checklist_names_is_there(document: Any) -> None:
                 assert value is not None, place.pointer
             for entry in value if place.fields else ():
                 assert all(field.split("/")[0] in entry for field in place.fields), place
-        named = {lack.analyzer: lack for lack in question.lacking}
-        for name, lack in named.items():
-            own = document.sections.get(name)
-            assert lack.status == (own.status if own else "not_run"), question.key
         assert bool(question.found_at) or bool(question.lacking) or question.status == "not_applicable", question.key
         assert (question.status == "answered") <= (not question.lacking), question.key
+    assert {lack for question in questions for lack in question.lacking} == set(document.checklist.lacks)
+    for lack in document.checklist.lacks.values():
+        own = document.sections.get(lack.analyzer)
+        assert lack.status == (own.status if own else "not_run"), lack
 
 
 def test_the_checklist_leaves_open_only_what_needs_a_model(document: Any) -> None:
     """On a machine without weights, every measure answers for its points."""
-    for question in document.checklist.questions:
-        for lack in question.lacking:
-            if question.status == "unanswered":
-                assert lack.status != "ok" or lack.error.remedy.startswith("None here"), question.key
+    for lack in document.checklist.lacks.values():
+        assert lack.status != "ok" or lack.error.remedy.startswith("None here"), lack
 
 
 def test_summary_and_quality_count_what_is_there(document: Any) -> None:
