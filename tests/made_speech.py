@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Syllable:
     vowel: str = "a"
 
 
-def train(starts: Sequence[float], **changes: Any) -> list[Syllable]:
+def train(starts: Iterable[float], **changes: Any) -> list[Syllable]:
     """A syllable at each start, vowels in turn, pitch a little up and down."""
     return [
         Syllable(start, f0_hz=120.0 + 8.0 * np.sin(1.7 * k), vowel="aeio"[k % 4], **changes)
