@@ -175,11 +175,12 @@ class ColorAnalysis(Analyzer[ColorConfig, FrameChunk, ColorObservation, ColorRes
             return None
         named = _by_name(result.palette)
         colours = ", ".join(f"{name} {named[name]:.0%}" for name in list(named)[:3])
+        changes = len(result.spans) - 1
         side = result.gradient.brighter_side
         brighter = f"brighter at the {side.replace('_', ' ')}; " if side else ""
         return (
             f"Colours: {colours}; {result.temperature}, {result.colourfulness_label}; mood {result.mood.name}; "
-            f"{brighter}{len(result.spans) - 1} palette changes."
+            f"{brighter}{changes} palette change{'' if changes == 1 else 's'}."
         )
 
     def _temperature(self, warmth: float) -> Temperature:

@@ -99,7 +99,7 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
     """Composition by measures."""
 
     name = "composition_analysis"
-    version = "3"
+    version = "4"
     title = "Composition: subject, layout, shot size"
     Config = CompositionConfig
     Result = CompositionResult
@@ -158,11 +158,14 @@ class CompositionAnalysis(Analyzer[CompositionConfig, FrameChunk, tuple[FrameMea
 
     def headline(self, result: CompositionResult) -> str | None:
         """Dominant layout, subject, empty space."""
-        name = result.dominant_layout.replace("_", " ")
-        parts = [f"{name} {result.layout_share[result.dominant_layout]:.0%} of frames"]
-        parts.append(f"clear subject in {result.subject_share:.0%}")
-        if result.summary.subject_area_share is not None:
-            parts.append(f"covering {result.summary.subject_area_share:.0%} of the picture")
+        share = f"{result.layout_share[result.dominant_layout]:.0%} of frames"
+        none = result.dominant_layout == "none"
+        parts = [f"no layout stands out in {share}" if none else f"{result.dominant_layout.replace('_', ' ')} {share}"]
+        if result.summary.subject_area_share is None:
+            parts.append("no clear subject")
+        else:
+            covering = f"covering {result.summary.subject_area_share:.0%} of the picture"
+            parts += [f"clear subject in {result.subject_share:.0%} of frames", covering]
         return f"Composition: {', '.join(parts)}; empty space {result.summary.negative_space:.0%}."
 
 

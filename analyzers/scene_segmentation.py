@@ -129,7 +129,7 @@ class SceneSegmentation(Analyzer[SceneConfig, FrameChunk, SceneObservation, Scen
     """Groups shots to scenes and picks their key frames."""
 
     name = "scene_segmentation"
-    version = "2"
+    version = "3"
     title = "Scenes: shots that belong together, with key frames and thumbnails"
     Config = SceneConfig
     Result = SceneResult
@@ -219,10 +219,13 @@ class SceneSegmentation(Analyzer[SceneConfig, FrameChunk, SceneObservation, Scen
 
     def headline(self, result: SceneResult) -> str | None:
         """Number of scenes and shots, the longest scene."""
+        scenes, shots = len(result.scenes), len(result.shots)
+        if scenes == 1:
+            return f"One scene of {shots} shot{'' if shots == 1 else 's'}."
         longest = max(result.scenes, key=lambda scene: scene.duration_s)
         return (
-            f"Scenes: {len(result.scenes)}, of {len(result.shots)} shots; the longest is scene "
-            f"{longest.scene_id + 1} with {longest.duration_s:.1f} s."
+            f"{scenes} scenes of {shots} shots; the longest is scene {longest.scene_id + 1} with "
+            f"{longest.duration_s:.1f} s."
         )
 
 

@@ -10,6 +10,8 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ops.render_checklist import checklist_table, remedies_table
+from reducer.document import describe_video
 from schema.document import AnalysisDocument, PostFacts, TimelineEntry
 from schema.jobs import AnalyzerProgress
 
@@ -76,12 +78,17 @@ def progress_lines(console: Console) -> Iterator[ProgressLines]:
 
 
 def print_document(console: Console, document: AnalysisDocument, results_file: str | None) -> None:
-    """The document in short: what it is, each section, the time line's beginning, the figures."""
-    console.print(Panel(document.summary.text, title=document.source.name, title_align="left"))
+    """The document in short: what it is, each section, the time line's beginning, what is answered, the figures."""
+    console.print(Panel(describe_video(document.video), title=document.source.name, title_align="left"))
     if document.source.post is not None:
         console.print(post_line(document.source.post), markup=False, highlight=False)
     console.print(_sections(document))
     console.print(_timeline(document))
+    if document.checklist.points:
+        console.print(checklist_table(document.checklist))
+        remedies = remedies_table(document.checklist)
+        if remedies is not None:
+            console.print(remedies)
     performance, quality = document.performance, document.quality
     first = (
         f", first observation after {performance.first_observation_ms:.0f} ms"
@@ -95,8 +102,6 @@ def print_document(console: Console, document: AnalysisDocument, results_file: s
         f"({performance.realtime_factor:.2f} x its length), "
         f"{performance.video_decodes} decode of the pictures{cached}{first}"
     )
-    for line in document.summary.missing:
-        console.print(f"missing: {line}", style="yellow")
     if results_file:
         console.print(f"document: {results_file}", soft_wrap=True)
 

@@ -64,7 +64,7 @@ POINTS: tuple[Point, ...] = (
     ),
     Point(
         "hook",
-        "hook, 0-3 s",
+        "hook (0-3 s)",
         "pictures",
         (
             Asked(

@@ -282,7 +282,7 @@ def test_timeline_and_headline_hold_the_results_values() -> None:
     headline = analyzer.headline(result)
     assert headline is not None
     assert "blue 50%" in headline
-    assert "1 palette changes" in headline
+    assert "1 palette change." in headline
     assert "brighter at the bottom;" in headline  # lime is brighter than red
     lit, plain = analyzer.headline(still(ramp(-0.5, -0.5))), analyzer.headline(still(picture((GRAY, 100))))
     assert lit is not None

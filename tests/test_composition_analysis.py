@@ -282,8 +282,15 @@ def test_summary_and_headline_are_made_of_the_frames() -> None:
     assert result.summary.thirds == pytest.approx(np.mean([frame.thirds for frame in result.frames]))
     headline = analyzer().headline(result)
     assert headline is not None
-    assert headline.startswith("Composition: thirds 75% of frames, clear subject in 100%")
+    assert headline.startswith("Composition: thirds 75% of frames, clear subject in 100% of frames, covering ")
     assert [item.label for item in analyzer().timeline(result)] == ["wide shot"]
+
+
+def test_a_headline_where_nothing_stands_out() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (192, 108, 3)).astype(np.uint8)
+    headline = analyzer().headline(analyse(noise))
+    assert headline is not None
+    assert headline.startswith("Composition: no layout stands out in 100% of frames, no clear subject; ")
 
 
 @pytest.mark.parametrize("chunk_s", [1.0, 5.0, 100.0])

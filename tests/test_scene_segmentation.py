@@ -348,7 +348,8 @@ def test_timeline_and_headline() -> None:
     analyzer = SceneSegmentation(SceneConfig())
     result = run(story("ABAC"), cuts_of([1.6] * 4))
     assert [i.label for i in analyzer.timeline(result)] == ["scene 1: 3 shots", "scene 2: 1 shot"]
-    assert analyzer.headline(result) == "Scenes: 2, of 4 shots; the longest is scene 1 with 4.8 s."
+    assert analyzer.headline(result) == "2 scenes of 4 shots; the longest is scene 1 with 4.8 s."
+    assert analyzer.headline(run(story("A"), cuts_of([1.6]))) == "One scene of 1 shot."
 
 
 def truth(name: str) -> Any:
