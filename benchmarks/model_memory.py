@@ -19,6 +19,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
+from benchmarks.full_size import build
+
 HALF = torch.float16
 
 Case = tuple[str, Callable[[], Any], Callable[[Any], Any], int, bool]
@@ -67,48 +69,24 @@ def empty(*shape: int) -> torch.Tensor:
 
 def cases() -> Iterator[Case]:
     """Every model of the table that can be built this way."""
-    import transformers as t
-
-    text = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "projection_dim": 768}
-    vision: dict[str, Any] = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24}
-    vision |= {"num_attention_heads": 16, "patch_size": 14, "projection_dim": 768}
-    large = t.CLIPConfig(vision_config=vision, text_config=text, projection_dim=768)
-    for name, config in (("clip-l14", large), ("clip-b32", t.CLIPConfig())):
-        yield name, partial(t.CLIPModel, config), lambda m: m.get_image_features(empty(32, 3, 224, 224)), 32, True
-    ast = t.ASTConfig(num_labels=527)
-    yield "ast-audioset", lambda: t.ASTForAudioClassification(ast), lambda m: m(empty(16, 1024, 128)), 16, True
-    wav = t.Wav2Vec2Config(num_labels=4, mask_time_prob=0.0, use_weighted_layer_sum=True)
-    spoken = t.Wav2Vec2ForSequenceClassification
-    yield "wav2vec2-emotion", lambda: spoken(wav), lambda m: m(empty(16, 96_000)), 16, True
-    widths = {"depths": [3, 4, 6, 3], "hidden_sizes": [64, 128, 320, 512], "decoder_hidden_size": 768}
-    b2, b0 = t.SegformerConfig(num_labels=150, **widths), t.SegformerConfig(num_labels=150)
-    for name, config in (("segformer-b2", b2), ("segformer-b0", b0)):
-        yield name, partial(t.SegformerForSemanticSegmentation, config), lambda m: m(empty(12, 3, 512, 512)), 12, True
-    stages = ["stage1", "stage2", "stage3", "stage4"]
-    convnext = t.ConvNextConfig(depths=[3, 3, 27, 3], hidden_sizes=[96, 192, 384, 768], out_features=stages)
-    upernet = t.UperNetConfig(backbone_config=convnext, num_labels=150, hidden_size=512)
-    parse = t.UperNetForSemanticSegmentation
-    yield "upernet-convnext-small", lambda: parse(upernet), lambda m: m(empty(12, 3, 512, 512)), 12, True
-    faces = t.ViTConfig(num_labels=9)
-    yield "age-vit", lambda: t.ViTForImageClassification(faces), lambda m: m(empty(16, 3, 224, 224)), 16, True
-    detr = t.RTDetrV2Config(num_labels=80, anchor_image_size=None)
+    for name in ("clip-l14", "clip-b32"):
+        yield name, partial(build, name), lambda m: m.get_image_features(empty(32, 3, 224, 224)), 32, True
+    yield "ast-audioset", partial(build, "ast-audioset"), lambda m: m(empty(16, 1024, 128)), 16, True
+    yield "wav2vec2-emotion", partial(build, "wav2vec2-emotion"), lambda m: m(empty(16, 96_000)), 16, True
+    for name in ("segformer-b2", "segformer-b0", "upernet-convnext-small", "upernet-convnext-tiny"):
+        yield name, partial(build, name), lambda m: m(empty(12, 3, 512, 512)), 12, True
+    yield "vitpose-base", partial(build, "vitpose-base"), lambda m: m(empty(16, 3, 256, 192)), 16, True
+    yield "age-vit", partial(build, "age-vit"), lambda m: m(empty(16, 3, 224, 224)), 16, True
     picture = torch.zeros(1, 3, 640, 640)
-    yield "rtdetr-v2-r50", lambda: t.RTDetrV2ForObjectDetection(detr), lambda m: m(picture), 1, False
-    yield from ultralytics_cases(picture)
+    for name in ("rtdetr-v2-r50", "rtdetr-v2-r18"):
+        yield name, partial(build, name), lambda m: m(picture), 1, False
+    for name in ("yolov8x", "yolov8n", "yolov8x-pose", "yolov8n-pose"):
+        yield name, partial(fused, name), lambda m: m(picture), 1, False
 
 
-def ultralytics_cases(picture: torch.Tensor) -> Iterator[Case]:
-    """YOLOv8, fused as it is for inference."""
-    from ultralytics.nn.tasks import DetectionModel, PoseModel
-
-    kinds = {"yolov8x": DetectionModel, "yolov8n": DetectionModel, "yolov8x-pose": PoseModel, "yolov8n-pose": PoseModel}
-    for name, kind in kinds.items():
-        yield name, partial(fused, kind, f"{name}.yaml"), lambda m: m(picture), 1, False
-
-
-def fused(kind: Any, file: str) -> Any:
-    """A network of ultralytics from its description, with batch norms folded into the layers before them."""
-    return kind(file, verbose=False).fuse(verbose=False)
+def fused(name: str) -> Any:
+    """A YOLOv8 as it is for inference: batch norms folded into the layers before them."""
+    return build(name).fuse(verbose=False)
 
 
 def measure(case: Case) -> tuple[int, int]:

@@ -1,12 +1,14 @@
 """Speed and memory of the analyzers that load models, on this machine, as a table.
 
     python -m benchmarks.models_bench --size full                     all cases, on a GPU
+    python -m benchmarks.models_bench --size full --models yolov8n,clip-b32
     python -m benchmarks.models_bench --size tiny --analyzers video_llava
 
 Each case runs in a process of its own: loading is what a replica pays, memory is its own. The work is that of one clip
-of 29 s. Weights are random, of the published size (``full``) or tiny, or those of a weights folder (``real``); random
-ones write until their bound on tokens, so speeds are those of the longest texts. ``floor`` is the least time of the
-model's layers (benchmarks/model_floor.py); a run is that many times slower as the last column says.
+of 29 s (benchmarks/model_work.py). Weights are random, of the published size (``full``) or tiny, or those of a weights
+folder (``real``); random ones write until their bound on tokens, so speeds are those of the longest texts. ``floor`` is
+the least time of the model's layers (benchmarks/model_floor.py), none for libraries other than torch; a run is that
+many times slower as the last column says.
 """
 
 from __future__ import annotations
@@ -19,49 +21,67 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 from analyzers.catalogue import CATALOGUE, analyzer_class
+from analyzers.inference.easyocr_reader import EASYOCR_LANGUAGES
 from analyzers.runtime import Runtime
 from benchmarks.model_floor import counted_layers, measured_peaks
+from benchmarks.model_work import clip_chunks
 from deployments.settings import PROJECT_ROOT
-from media.decode import decode_audio, decode_video
 from media.limits import MediaLimits
-from media.plan import plan_decode
 from media.probe import probe
-from media.types import AudioChunk, DecodeReport, FrameChunk
-from ops.local import grouped
 from ops.perf_clip import make_perf_clip
-from schema.document import VideoFacts
 from weights.manifest import pin
 from weights.record import record_folder
 
 Size = Literal["tiny", "full", "real"]
 
 CLIP_S = 29.0
-CHUNK_S = 2.0
 CASE_LIMIT_S = 1800.0
 """Wall seconds of one case, after which it is ended."""
 
 ANY_TEXT = {"unreadable_share": 1.0, "degenerate_share": 1.0}
 """Random weights write no sentences; here they may."""
 
+DETECTORS = ("yolov8x", "yolov8n", "rtdetr-v2-r50", "rtdetr-v2-r18")
+POSES = ("yolov8x-pose", "yolov8n-pose", "vitpose-base")
+SCENES = ("segformer-b2", "segformer-b0", "upernet-convnext-small", "upernet-convnext-tiny")
+
+
+def _crossed(base: Mapping[str, Any] | None = None, **choices: Sequence[Any]) -> tuple[dict[str, Any], ...]:
+    """Every combination of these choices, on top of ``base``."""
+    return tuple({**(base or {}), **dict(zip(choices, row, strict=True))} for row in product(*choices.values()))
+
+
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "video_llava": (
-        *({**ANY_TEXT, "quantization": q, "answers_per_batch": n} for q in ("nf4", "none") for n in (1, 6, 12)),
+        *_crossed(ANY_TEXT, quantization=("nf4", "none"), answers_per_batch=(1, 6, 12)),
         {**ANY_TEXT, "quantization": "int8"},
         {**ANY_TEXT, "windows": True, "chunks_per_batch": 4},
     ),
-    "qwen2_vl_temporal": tuple(
-        {**ANY_TEXT, "quantization": q, "chunks_per_batch": n} for q in ("nf4", "none") for n in (1, 4, 8)
+    "qwen2_vl_temporal": _crossed(ANY_TEXT, quantization=("nf4", "none"), chunks_per_batch=(1, 4, 8)),
+    "blip2_video_analyzer": (
+        *_crossed(ANY_TEXT, quantization=("int8", "nf4", "none"), chunks_per_batch=(1, 8)),
+        {**ANY_TEXT, "model": "blip2-flan-t5-xl", "chunks_per_batch": 8},
     ),
-    "blip2_video_analyzer": tuple(
-        {**ANY_TEXT, "quantization": q, "chunks_per_batch": n} for q in ("int8", "nf4", "none") for n in (1, 8)
+    "object_detection": _crossed(model=DETECTORS, frames_per_batch=(1, 16)),
+    "body_pose": _crossed(model=POSES, frames_per_batch=(1, 16)),
+    "background_segmentation": _crossed(model=SCENES, frames_per_batch=(1, 8)),
+    "clip_encoder": _crossed(model=("clip-l14", "clip-b32"), frames_per_batch=(1, 32)),
+    "age_estimation": ({"model": "buffalo-l"}, *_crossed(model=("age-vit",), faces_per_batch=(1, 16))),
+    "text_overlay": _crossed({"engine": "easyocr"}, easyocr_script=tuple(EASYOCR_LANGUAGES)),
+    "speech_transcription": (
+        *_crossed(model=("whisper-large-v3",), compute_type=("float16", "int8")),
+        {"model": "whisper-small"},
     ),
+    "speech_emotion": _crossed(spans_per_batch=(1, 16)),
+    "audio_environment": _crossed(windows_per_batch=(1, 16)),
 }
 """Settings to compare, per analyzer; the defaults for the others."""
 
@@ -72,6 +92,12 @@ class Case:
 
     analyzer: str
     config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """Models that it loads."""
+        cls = analyzer_class(self.analyzer)
+        return cls(cls.Config.model_validate(dict(self.config))).wanted_models()
 
     @property
     def label(self) -> str:
@@ -87,7 +113,9 @@ class Measured:
     Attributes:
         load_s: Imports, loading and warm-up.
         memory_mb: Largest memory on the GPU, or of the process on a CPU.
-        clip_s: Seconds inside the analyzer for the clip.
+        clip_s: Wall seconds inside the analyzer for the clip.
+        cpu_s: The same of all its threads on the CPU: what is waited for a GPU, or while other programs have the CPU,
+            does not count.
         tokens: Written; 0 for models that write none.
         floor_s: Least time of its layers; 0 where they are not torch's.
         gflops: Of its layers, in 1e9.
@@ -96,40 +124,46 @@ class Measured:
     load_s: float
     memory_mb: float
     clip_s: float
+    cpu_s: float
     tokens: int
     floor_s: float
     gflops: float
 
 
-def cases(names: Sequence[str]) -> list[Case]:
-    """All cases of these analyzers."""
-    return [Case(name, config) for name in names for config in VARIANTS.get(name, ({},))]
+def cases(names: Sequence[str], pins: Sequence[str] = ()) -> list[Case]:
+    """All cases of these analyzers; of these models alone where any are named."""
+    found = [Case(name, config) for name in names for config in VARIANTS.get(name, ({},))]
+    return [case for case in found if set(case.pins) & set(pins)] if pins else found
 
 
 def benched_names() -> tuple[str, ...]:
-    """Analyzers that load models and need nothing of others while they observe."""
-    return tuple(cls.name for cls in CATALOGUE if cls.models and not cls.upstream)
+    """Analyzers that load models."""
+    return tuple(cls.name for cls in CATALOGUE if cls.models)
+
+
+class NotMade(Exception):
+    """Nothing of this size can be made of a model; the text says why."""
 
 
 def fill(folder: Path, name: str, size: Size) -> None:
     """Makes the weights of a pin if they are not in the folder.
 
     Raises:
-        KeyError: No maker of this size is there.
+        NotMade: Nothing of this size can be made.
     """
     target = folder / name
     if size == "real" or (target / "pull.json").exists():
         return
-    if size == "full":
-        from benchmarks.full_size import MAKERS
+    from benchmarks import full_size
+    from tests.tiny import maker
 
-        make = MAKERS[name]
-    else:
-        from tests.tiny import maker
-
-        make = maker(name)
+    if size == "full" and name in full_size.NOT_MADE:
+        raise NotMade(f"{name} cannot be made in full size: {full_size.NOT_MADE[name]}")
     target.mkdir(parents=True, exist_ok=True)
-    make(target)
+    if size == "full":
+        full_size.make(name, target)
+    else:
+        maker(name)(target)
     record_folder(target, pin(name), pin(name).revision or size, "random weights")
 
 
@@ -142,12 +176,12 @@ def measure(case: Case, folder: Path, clip: Path, gpu_share: float) -> Measured:
     analyzer.warm_up()
     load_s = time.perf_counter() - started_s
     facts = probe(clip, MediaLimits())
-    chunks = list(_chunks(analyzer, clip, facts))
+    chunks = clip_chunks(analyzer, clip, facts)
     at_once = analyzer.config.chunks_per_batch
     batches = [chunks[i : i + at_once] for i in range(0, len(chunks), at_once)]
-    started_s = time.perf_counter()
+    started_s, started_cpu_s = time.perf_counter(), time.process_time()
     observations = [seen for batch in batches for seen in analyzer.observe(batch)]
-    clip_s = time.perf_counter() - started_s
+    clip_s, cpu_s = time.perf_counter() - started_s, time.process_time() - started_cpu_s
     memory_mb = _memory_mb(gpu_share)
     floor_s, gflops = 0.0, 0.0
     if "torch" in sys.modules:
@@ -155,7 +189,7 @@ def measure(case: Case, folder: Path, clip: Path, gpu_share: float) -> Measured:
             for batch in batches:
                 analyzer.observe(batch)
         floor_s, gflops = layers.floor_s, layers.flops / 1e9
-    return Measured(load_s, memory_mb, clip_s, tokens_of(observations), floor_s, gflops)
+    return Measured(load_s, memory_mb, clip_s, cpu_s, tokens_of(observations), floor_s, gflops)
 
 
 def tokens_of(value: Any) -> int:
@@ -168,20 +202,6 @@ def tokens_of(value: Any) -> int:
         return sum(map(tokens_of, value))
     inner = getattr(value, "__dict__", None)
     return sum(map(tokens_of, inner.values())) if isinstance(inner, dict) else 0
-
-
-def _chunks(analyzer: Any, clip: Path, facts: VideoFacts) -> Iterator[FrameChunk | AudioChunk]:
-    plan = plan_decode({analyzer.name: analyzer.needs()}, facts, CHUNK_S)
-    route = plan.routes[analyzer.name]
-    if route.audio:
-        yield AudioChunk(tuple(decode_audio(clip, plan, facts, MediaLimits())))
-    elif route.frames:
-        for header, batches in grouped(iter(decode_video(clip, plan, facts, MediaLimits()))):
-            if isinstance(header, DecodeReport):
-                return
-            own = tuple(batches[i] for i in route.frames if i in batches)
-            if any(len(batch) for batch in own):
-                yield FrameChunk(header.index, header.start_s, header.end_s, own)
 
 
 def _memory_mb(gpu_share: float) -> float:
@@ -204,24 +224,24 @@ def run_case(case: Case, folder: Path, clip: Path, gpu_share: float) -> Measured
     return Measured(**json.loads(lines[-1])) if done.returncode == 0 else lines[-1][:200]
 
 
-def table(rows: Sequence[tuple[Case, Measured | str]], size: Size, device: str) -> str:
+def table(rows: Sequence[tuple[Case, Measured | str]], size: Size, device: str, clip_s: float = CLIP_S) -> str:
     """The figures as markdown, with date and device."""
     lines = [
-        f"Models, {size} size, one clip of {CLIP_S:.0f} s. {device}. "
+        f"Models, {size} size, one clip of {clip_s:.0f} s. {device}. "
         f"{datetime.now(timezone.utc):%Y-%m-%d}. `python -m benchmarks.models_bench --size {size}`.",
         "",
-        "| analyzer | settings | load s | memory MB | clip s | tokens/s | GFLOP | floor s | clip / floor |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| analyzer | settings | load s | memory MB | clip s | CPU s | tokens/s | GFLOP | floor s | clip / floor |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for case, found in rows:
         if isinstance(found, str):
-            lines.append(f"| {case.analyzer} | {case.label} | {found} | | | | | | |")
+            lines.append(f"| {case.analyzer} | {case.label} | {found} | | | | | | | |")
             continue
         speed = f"{found.tokens / found.clip_s:.1f}" if found.tokens else ""
         floor, times = (f"{found.floor_s:.3g}", f"{found.clip_s / found.floor_s:.1f}") if found.floor_s else ("", "")
         lines.append(
             f"| {case.analyzer} | {case.label} | {found.load_s:.1f} | {found.memory_mb:.0f} | {found.clip_s:.2f} "
-            f"| {speed} | {found.gflops:.4g} | {floor} | {times} |"
+            f"| {found.cpu_s:.2f} | {speed} | {found.gflops:.4g} | {floor} | {times} |"
         )
     return "\n".join([*lines, ""])
 
@@ -239,8 +259,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the cases and prints the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--analyzers", help="names separated by commas; all that load models when left out")
+    parser.add_argument("--models", help="names of pins separated by commas; all that the analyzers' cases load")
     parser.add_argument("--size", choices=("tiny", "full", "real"), default="tiny")
     parser.add_argument("--folder", type=Path, help="weights folder; a temporary one when left out")
+    parser.add_argument("--clip", type=Path, help="video to work on; one of 29 s is made when left out")
     parser.add_argument("--out", type=Path, help="file for the table")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
@@ -253,13 +275,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = arguments.analyzers.split(",") if arguments.analyzers else benched_names()
     device, gpu_share = device_name()
     with tempfile.TemporaryDirectory() as scratch:
-        folder, clip = arguments.folder or Path(scratch) / "weights", Path(scratch) / "clip.mp4"
-        make_perf_clip(clip, CLIP_S)
+        folder, clip = arguments.folder or Path(scratch) / "weights", arguments.clip or Path(scratch) / "clip.mp4"
+        if arguments.clip is None:
+            make_perf_clip(clip, CLIP_S)
         rows: list[tuple[Case, Measured | str]] = []
-        for case in cases(names):
+        for case in cases(names, arguments.models.split(",") if arguments.models else ()):
             rows.append((case, _prepared(case, folder, clip, gpu_share, arguments.size)))
             print(f"{case.analyzer} ({case.label}): {rows[-1][1]}", file=sys.stderr)
-        text = table(rows, arguments.size, device)
+        text = table(rows, arguments.size, device, probe(clip, MediaLimits()).duration_s)
     print(text)
     if arguments.out:
         arguments.out.write_text(text, encoding="utf-8")
@@ -267,13 +290,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _prepared(case: Case, folder: Path, clip: Path, gpu_share: float, size: Size) -> Measured | str:
-    cls = analyzer_class(case.analyzer)
-    wanted = cls(cls.Config.model_validate(dict(case.config))).wanted_models()
     try:
-        for name in wanted:
+        for name in case.pins:
             fill(folder, name, size)
-    except KeyError as error:
-        return f"no {size} weights can be made for {error.args[0]}"
+    except NotMade as error:
+        return str(error)
     return run_case(case, folder, clip, gpu_share)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +14,23 @@ from torch.utils.flop_counter import FlopCounterMode
 from analyzers.inference.chat_analyzer import ClipText, Said
 from analyzers.inference.generation import Generated
 from analyzers.results.video_text import SegmentText
-from benchmarks import full_size
 from benchmarks.model_floor import Peaks, counted_layers, measured_peaks
-from benchmarks.models_bench import Case, Measured, benched_names, cases, fill, main, measure, table, tokens_of
+from benchmarks.models_bench import (
+    Case,
+    Measured,
+    NotMade,
+    benched_names,
+    cases,
+    fill,
+    main,
+    measure,
+    table,
+    tokens_of,
+)
 from tests.made_media import make_video
 from tests.tiny_weights import TinyWeights
 from tests.upright_clip import patches
-from weights.manifest import pin
+from weights.manifest import PINS
 
 PEAKS = Peaks(flops_per_s=1e9, bytes_per_s=1e6)
 
@@ -94,45 +102,34 @@ def test_a_case_runs_on_tiny_weights(tiny_weights: TinyWeights, tmp_path: Path) 
 
 
 def test_the_table_has_a_row_for_each_case_and_says_what_failed() -> None:
-    good = Measured(load_s=2.0, memory_mb=500.0, clip_s=4.0, tokens=200, floor_s=0.5, gflops=1234.0)
-    wordless = Measured(load_s=1.0, memory_mb=300.0, clip_s=1.0, tokens=0, floor_s=0.0, gflops=0.0)
+    good = Measured(load_s=2.0, memory_mb=500.0, clip_s=4.0, cpu_s=3.0, tokens=200, floor_s=0.5, gflops=1234.0)
+    wordless = Measured(load_s=1.0, memory_mb=300.0, clip_s=1.0, cpu_s=2.0, tokens=0, floor_s=0.0, gflops=0.0)
     rows: list[tuple[Case, Measured | str]] = [
         (Case("video_llava", {"quantization": "nf4", "unreadable_share": 1.0}), good),
         (Case("speech_transcription"), wordless),
-        (Case("body_pose"), "no full weights can be made for yolov8x-pose"),
+        (Case("body_pose"), "longer than 1800 s"),
     ]
     lines = table(rows, "full", "Some Card, torch 0").splitlines()
     assert "full size" in lines[0]
     assert "Some Card, torch 0" in lines[0]
     assert lines[4:] == [
-        "| video_llava | quantization nf4 | 2.0 | 500 | 4.00 | 50.0 | 1234 | 0.5 | 8.0 |",
-        "| speech_transcription | defaults | 1.0 | 300 | 1.00 |  | 0 |  |  |",
-        "| body_pose | defaults | no full weights can be made for yolov8x-pose | | | | | | |",
+        "| video_llava | quantization nf4 | 2.0 | 500 | 4.00 | 3.00 | 50.0 | 1234 | 0.5 | 8.0 |",
+        "| speech_transcription | defaults | 1.0 | 300 | 1.00 | 2.00 |  | 0 |  |  |",
+        "| body_pose | defaults | longer than 1800 s | | | | | | | |",
     ]
 
 
-def test_what_no_maker_makes_is_said_and_not_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    with pytest.raises(KeyError):
-        fill(tmp_path, "whisper-large-v3", "full")
-    assert set(full_size.MAKERS) == {pin(name).name for name in full_size.MAKERS}
+def test_what_cannot_be_made_is_said_and_not_run(tmp_path: Path) -> None:
+    with pytest.raises(NotMade, match="face-landmarker cannot be made in full size: the layers"):
+        fill(tmp_path, "face-landmarker", "full")
+    assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("sized", "billions"),
-    [
-        # Llama 7B 6.738, CLIP ViT-L/14 at 336 px 0.304, projector 0.021.
-        (full_size.llava_next_video, 7.063),
-        # Language model 7.616, vision tower 0.676 (Wang et al. 2024, table 1: 7.6B and 675M).
-        (full_size.qwen2_vl, 8.291),
-        # ViT-g 0.986, Q-Former 0.105, OPT 2.652 (Li et al. 2023: 3.8B in all).
-        (full_size.blip2_opt, 3.745),
-    ],
-)
-def test_full_sizes_are_the_published_ones(sized: Callable[[], tuple[Any, Any]], billions: float) -> None:
-    cls, config = sized()
-    with torch.device("meta"):
-        model = cls(config)
-    assert sum(p.numel() for p in model.parameters()) / 1e9 == pytest.approx(billions, rel=0.005)
+def test_every_model_of_the_manifest_is_in_a_case() -> None:
+    benched = {name for case in cases(benched_names()) for name in case.pins}
+    assert benched == {p.name for p in PINS}
+    one = cases(benched_names(), pins=("vitpose-base",))
+    assert [(case.analyzer, case.config["frames_per_batch"]) for case in one] == [("body_pose", 1), ("body_pose", 16)]
 
 
 def test_every_video_language_model_is_compared_in_formats_and_batches() -> None:

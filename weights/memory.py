@@ -75,7 +75,7 @@ MEMORY: dict[str, ModelMemory] = {
         3_744_761_856, 36 * MB, "picture", ("chunks_per_batch",), 100 * MB, linear=3_607_560_192
     ),
     "blip2-flan-t5-xl": ModelMemory(
-        3_876_648_448, 40 * MB, "picture", ("chunks_per_batch",), 100 * MB, linear=3_808_493_568
+        3_942_446_592, 40 * MB, "picture", ("chunks_per_batch",), 100 * MB, linear=3_808_493_568
     ),
     "yolov8x": ModelMemory(68_200_000, 68 * MB, "frame of 640 x 640", FRAMES),
     "yolov8n": ModelMemory(3_150_000, 12 * MB, "frame of 640 x 640", FRAMES),
@@ -87,7 +87,7 @@ MEMORY: dict[str, ModelMemory] = {
     "segformer-b2": ModelMemory(27_460_000, 232 * MB, "frame of 512 x 512", FRAMES),
     "segformer-b0": ModelMemory(3_750_000, 79 * MB, "frame of 512 x 512", FRAMES),
     "upernet-convnext-small": ModelMemory(81_880_000, 165 * MB, "frame of 512 x 512", FRAMES),
-    "upernet-convnext-tiny": ModelMemory(60_000_000, 165 * MB, "frame of 512 x 512", FRAMES),
+    "upernet-convnext-tiny": ModelMemory(60_240_000, 165 * MB, "frame of 512 x 512", FRAMES),
     "clip-l14": ModelMemory(427_620_000, 9 * MB, "frame of 224 x 224", FRAMES),
     "clip-b32": ModelMemory(151_280_000, 2 * MB, "frame of 224 x 224", FRAMES),
     "age-vit": ModelMemory(85_810_000, 4 * MB, "face", FACES),

@@ -1,14 +1,18 @@
 """Tiny checkpoints of the real architectures and file formats: random weights, for tests only.
 
-One maker per pin: a function of a folder that writes the pin's files into it. They are named by text, so that looking
+One maker per pin: a function of a folder, and of sizes where the architecture has any, that writes the pin's files into
+it. ``benchmarks/full_size.py`` calls the same makers with the published sizes. They are named by text, so that looking
 at this table imports no model library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from pathlib import Path
+from typing import Any
+
+Sizes = Mapping[str, Any]
+"""Of a network, as its configuration names them, and of the pictures that it takes."""
 
 MAKERS: dict[str, str] = {
     "age-vit": "tests.tiny.ages:make_vit",
@@ -16,9 +20,10 @@ MAKERS: dict[str, str] = {
     "clip-b32": "tests.tiny.clip:make",
     "clip-l14": "tests.tiny.clip:make",
     "face-landmarker": "tests.tiny.face_landmarker:make",
-    "easyocr-latin": "tests.tiny.easyocr:make_latin",
-    "easyocr-english": "tests.tiny.easyocr:make_english",
-    "easyocr-korean": "tests.tiny.easyocr:make_korean",
+    **{
+        f"easyocr-{script}": f"tests.tiny.easyocr:make_{script}"
+        for script in ("latin", "english", "cyrillic", "chinese", "japanese", "korean")
+    },
     "rtdetr-v2-r18": "tests.tiny.rt_detr:make",
     "rtdetr-v2-r50": "tests.tiny.rt_detr:make",
     "llava-next-video-7b": "tests.tiny.video_language:make_llava_next_video",
@@ -42,8 +47,18 @@ MAKERS: dict[str, str] = {
 """Pin name to ``module:function``."""
 
 
-def maker(name: str) -> Callable[[Path], None]:
-    """The function that writes a tiny checkpoint of this pin into a folder."""
+def maker(name: str) -> Callable[..., None]:
+    """The function that writes a checkpoint of this pin into a folder: a tiny one where no ``sizes`` are given."""
     module, _, function = MAKERS[name].partition(":")
-    found: Callable[[Path], None] = getattr(import_module(module), function)
+    found: Callable[..., None] = getattr(import_module(module), function)
+    return found
+
+
+def network(name: str) -> Callable[[Sizes], Any]:
+    """The function that builds this pin's network of some sizes, random, without its files.
+
+    It stands beside the maker: ``network_x`` for ``make_x``.
+    """
+    module, _, function = MAKERS[name].partition(":")
+    found: Callable[[Sizes], Any] = getattr(import_module(module), function.replace("make", "network", 1))
     return found

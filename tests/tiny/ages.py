@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from tests.tiny import Sizes
+
+TINY = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "patch_size": 32,
+}
 
 RANGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")
 
@@ -32,24 +43,23 @@ def make_genderage(folder: Path) -> None:
     onnx.save(model, folder / "genderage.onnx")
 
 
-def make_vit(folder: Path) -> None:
-    """Two layers of width 64; its classes in another order than that of years, as nothing promises that one."""
-    import torch
-    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+def network_vit(sizes: Sizes) -> Any:
+    """Its classes are in another order than that of years, as nothing promises that one."""
+    from transformers import ViTConfig, ViTForImageClassification
 
     labels = dict(enumerate((*RANGES[4:], *RANGES[:4])))
-    config = ViTConfig(
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        patch_size=32,
-        id2label=labels,
-        label2id={label: i for i, label in labels.items()},
-    )
+    config = ViTConfig(**sizes, id2label=labels, label2id={label: i for i, label in labels.items()})
+    return ViTForImageClassification(config)
+
+
+def make_vit(folder: Path, sizes: Sizes = TINY) -> None:
+    """Tiny: two layers of width 64."""
+    import torch
+    from transformers import ViTImageProcessor
+
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        model = ViTForImageClassification(config)
+        model = network_vit(sizes)
         torch.nn.init.normal_(model.classifier.weight, std=1.0)
     model.eval().save_pretrained(folder)
     ViTImageProcessor(size={"height": 224, "width": 224}).save_pretrained(folder)

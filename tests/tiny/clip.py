@@ -1,31 +1,42 @@
-"""CLIP with two layers of width 64 on each side, a byte tokenizer, and the published preprocessing at 224 px."""
+"""CLIP with a byte tokenizer and the published preprocessing at 224 px."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from tests.tiny import Sizes
+
+LAYERS = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+TINY = {"text": LAYERS, "vision": {**LAYERS, "patch_size": 32}, "projection_dim": 64, "vocabulary": 0}
 
 
-def make(folder: Path) -> None:
-    import torch
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTextConfig, CLIPTokenizer, CLIPVisionConfig
+def network(sizes: Sizes) -> Any:
+    from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
-    characters = list(_byte_characters())
-    words = [*characters, *(f"{c}</w>" for c in characters), "<|startoftext|>", "<|endoftext|>"]
-    start, end = len(words) - 2, len(words) - 1
-    small = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    words, width = len(_words(sizes["vocabulary"])), sizes["projection_dim"]
     text = CLIPTextConfig(
-        vocab_size=len(words),
+        vocab_size=words,
         max_position_embeddings=77,
-        bos_token_id=start,
-        eos_token_id=end,
-        pad_token_id=end,
-        projection_dim=64,
-        **small,
+        bos_token_id=words - 2,
+        eos_token_id=words - 1,
+        pad_token_id=words - 1,
+        projection_dim=width,
+        **sizes["text"],
     )
-    vision = CLIPVisionConfig(image_size=224, patch_size=32, projection_dim=64, **small)
+    vision = CLIPVisionConfig(image_size=224, projection_dim=width, **sizes["vision"])
+    return CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=width))
+
+
+def make(folder: Path, sizes: Sizes = TINY) -> None:
+    """Tiny: two layers of width 64 on each side."""
+    import torch
+    from transformers import CLIPImageProcessor, CLIPTokenizer
+
+    words = _words(sizes["vocabulary"])
     with torch.random.fork_rng():
         torch.manual_seed(11)
-        model = CLIPModel(CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=64))
+        model = network(sizes)
     model.eval().save_pretrained(folder)
     CLIPImageProcessor(
         size={"shortest_edge": 224}, crop_size={"height": 224, "width": 224}, do_convert_rgb=True
@@ -35,8 +46,11 @@ def make(folder: Path) -> None:
     )
 
 
-def _byte_characters() -> list[str]:
-    """The 256 characters that stand for bytes in byte-level vocabularies."""
+def _words(size: int) -> list[str]:
+    """Bytes inside and at the end of words, fillers up to ``size`` that nothing is read as, the two special ones."""
     from tokenizers.pre_tokenizers import ByteLevel
 
-    return sorted(ByteLevel.alphabet())
+    characters = sorted(ByteLevel.alphabet())
+    words = [*characters, *(f"{c}</w>" for c in characters)]
+    words += [f"<|w{i}|>" for i in range(len(words), size - 2)]
+    return [*words, "<|startoftext|>", "<|endoftext|>"]

@@ -1,30 +1,47 @@
-"""EasyOCR's own networks with random weights. They come in one size only: 83 MB the detector, 15 MB a recogniser."""
+"""EasyOCR's own networks with random weights. They come in one size: 83 MB the detector, 15 to 22 a recogniser."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from tests.tiny import Sizes
 from weights.manifest import pin
 
 
-def _maker(script: str) -> Callable[[Path], None]:
-    def make(folder: Path) -> None:
+def _entry(script: str) -> Any:
+    """The library's own row of this script's recogniser."""
+    from easyocr import config
+
+    names = [name for name, _ in pin(f"easyocr-{script}").digests]
+    (entry,) = (found for found in config.recognition_models["gen2"].values() if found["filename"] in names)
+    return entry
+
+
+def _maker(script: str) -> tuple[Callable[[Sizes], Any], Callable[..., None]]:
+    def network(sizes: Sizes) -> Any:
         import torch
-        from easyocr import config
         from easyocr.craft import CRAFT
         from easyocr.model.vgg_model import Model
 
-        entries = {entry["filename"]: entry for entry in config.recognition_models["gen2"].values()}
-        (file,) = (name for name, _ in pin(f"easyocr-{script}").digests if name in entries)
+        classes = len(_entry(script)["characters"]) + 1
+        return torch.nn.ModuleDict({"detector": CRAFT(pretrained=False), "recogniser": Model(1, 256, 256, classes)})
+
+    def make(folder: Path, sizes: Sizes | None = None) -> None:
+        import torch
+
         torch.manual_seed(5)
-        recogniser = Model(1, 256, 256, num_class=len(entries[file]["characters"]) + 1)
-        for name, net in (("craft_mlt_25k.pth", CRAFT(pretrained=False)), (file, recogniser)):
-            torch.save({f"module.{key}": value for key, value in net.state_dict().items()}, folder / name)
+        both = network(sizes or {})
+        for file, net in (("craft_mlt_25k.pth", both["detector"]), (_entry(script)["filename"], both["recogniser"])):
+            torch.save({f"module.{key}": value for key, value in net.state_dict().items()}, folder / file)
 
-    return make
+    return network, make
 
 
-make_latin = _maker("latin")
-make_english = _maker("english")
-make_korean = _maker("korean")
+network_latin, make_latin = _maker("latin")
+network_english, make_english = _maker("english")
+network_cyrillic, make_cyrillic = _maker("cyrillic")
+network_chinese, make_chinese = _maker("chinese")
+network_japanese, make_japanese = _maker("japanese")
+network_korean, make_korean = _maker("korean")

@@ -1,9 +1,21 @@
-"""Tiny sound classifiers of transformers: a wav2vec2 with four emotions, an AST with the classes of AudioSet."""
+"""Sound classifiers of transformers: a wav2vec2 with four emotions, an AST with the classes of AudioSet."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
+
+from tests.tiny import Sizes
+
+LAYERS = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+TINY_EMOTION = {
+    **LAYERS,
+    "conv_dim": (32,) * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+    "classifier_proj_size": 64,
+}
 
 EMOTIONS = ("neu", "hap", "ang", "sad")
 """As the pinned checkpoint names them."""
@@ -12,28 +24,28 @@ AUDIOSET = Path(__file__).with_name("audioset_classes.txt")
 """The 527 names in AudioSet's order (Gemmeke et al., "Audio Set", 2017; CC BY 4.0)."""
 
 
-def make_emotion(folder: Path) -> None:
-    """wav2vec2 base in small: group normalisation, no attention mask."""
-    import torch
-    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2ForSequenceClassification
+def network_emotion(sizes: Sizes) -> Any:
+    """Group normalisation, no attention mask, as in wav2vec2 base."""
+    from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
-    torch.manual_seed(3)
     config = Wav2Vec2Config(
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        conv_dim=(32,) * 7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
-        classifier_proj_size=64,
+        **sizes,
         feat_extract_norm="group",
         mask_time_prob=0.0,
         num_labels=len(EMOTIONS),
         id2label=dict(enumerate(EMOTIONS)),
         label2id={name: number for number, name in enumerate(EMOTIONS)},
     )
-    model = Wav2Vec2ForSequenceClassification(config).eval()
+    return Wav2Vec2ForSequenceClassification(config)
+
+
+def make_emotion(folder: Path, sizes: Sizes = TINY_EMOTION) -> None:
+    """Tiny: two layers of width 64."""
+    import torch
+    from transformers import Wav2Vec2FeatureExtractor
+
+    torch.manual_seed(3)
+    model = network_emotion(sizes).eval()
     with torch.no_grad():
         # Untrained, all sounds look alike; a larger head parts them.
         model.classifier.weight.mul_(20.0)
@@ -41,23 +53,27 @@ def make_emotion(folder: Path) -> None:
     Wav2Vec2FeatureExtractor(return_attention_mask=False, do_normalize=True).save_pretrained(folder)
 
 
-def make_audioset(folder: Path) -> None:
-    """AST in small, with all 527 classes."""
-    import torch
-    from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
+def network_audioset(sizes: Sizes) -> Any:
+    """With all 527 classes."""
+    from transformers import ASTConfig, ASTForAudioClassification
 
     names = audioset_classes()
-    torch.manual_seed(4)
     config = ASTConfig(
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
+        **sizes,
         num_labels=len(names),
         id2label=dict(enumerate(names)),
         label2id={name: number for number, name in enumerate(names)},
     )
-    model = ASTForAudioClassification(config).eval()
+    return ASTForAudioClassification(config)
+
+
+def make_audioset(folder: Path, sizes: Sizes = LAYERS) -> None:
+    """Tiny: two layers of width 64."""
+    import torch
+    from transformers import ASTFeatureExtractor
+
+    torch.manual_seed(4)
+    model = network_audioset(sizes).eval()
     with torch.no_grad():
         model.classifier.dense.weight.mul_(20.0)
         # Most classes are absent from most sounds.

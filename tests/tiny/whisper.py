@@ -1,4 +1,4 @@
-"""Tiny Whisper models in CTranslate2's format: the real architecture and files, and a sentence of their own.
+"""Whisper models in CTranslate2's format: the real architecture and files, and a sentence of their own.
 
 Their weights are random but for two tables: each decoder position is drawn to one entry of the vocabulary, so that the
 model detects English and says ``SENTENCE`` whatever it hears, once per window. So what the analyzer makes of words is
@@ -10,28 +10,45 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from tests.tiny import Sizes
 
 SENTENCE = "Hello everyone. Follow me for more and buy it now."
 
 WIDTH = 64
+LAYERS = {
+    "d_model": WIDTH,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": WIDTH,
+    "decoder_ffn_dim": WIDTH,
+}
+TINY_LARGE_V3 = {"network": LAYERS, "mel_bands": 128, "languages": 100, "vocabulary": 0}
+TINY_SMALL = {"network": LAYERS, "mel_bands": 80, "languages": 99, "vocabulary": 0}
 PULL = 8.0
 """How much stronger a position is than the token at it."""
 
 TIME_STAMPS = 1501
 
 
-def make_large_v3(folder: Path) -> None:
+def make_large_v3(folder: Path, sizes: Sizes = TINY_LARGE_V3) -> None:
     """128 mel bands and 100 languages, as large-v3 has."""
-    _make(folder, mel_bands=128, languages=100)
+    _make(folder, sizes)
 
 
-def make_small(folder: Path) -> None:
+def make_small(folder: Path, sizes: Sizes = TINY_SMALL) -> None:
     """80 mel bands and 99 languages, as small has."""
-    _make(folder, mel_bands=80, languages=99)
+    _make(folder, sizes)
 
 
-def vocabulary(languages: int) -> tuple[dict[str, int], list[str]]:
-    """Whisper's order: text, end, start, languages, tasks, time stamps. Gives the ids, and the special entries."""
+def vocabulary(languages: int, size: int = 0) -> tuple[dict[str, int], list[str]]:
+    """Whisper's order: text, end, start, languages, tasks, time stamps. Gives the ids, and the special entries.
+
+    Text that nothing is read as fills it up to ``size`` entries.
+    """
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
@@ -41,25 +58,19 @@ def vocabulary(languages: int) -> tuple[dict[str, int], list[str]]:
     special += ["<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>"]
     special += ["<|notimestamps|>"]
     stamps = [f"<|{0.02 * k:.2f}|>" for k in range(TIME_STAMPS)]
+    text += [f"Ġw{i}" for i in range(len(text), size - len(special) - len(stamps))]
     return {entry: number for number, entry in enumerate([*text, *special, *stamps])}, [*special, *stamps]
 
 
-def _make(folder: Path, mel_bands: int, languages: int) -> None:
-    import ctranslate2.converters
-    import torch
-    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizer
+def network_large_v3(sizes: Sizes) -> Any:
+    """As transformers has it, before CTranslate2's conversion."""
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-    ids, special = vocabulary(languages)
+    ids, _ = vocabulary(sizes["languages"], sizes["vocabulary"])
     config = WhisperConfig(
+        **sizes["network"],
         vocab_size=len(ids),
-        num_mel_bins=mel_bands,
-        d_model=WIDTH,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=WIDTH,
-        decoder_ffn_dim=WIDTH,
+        num_mel_bins=sizes["mel_bands"],
         pad_token_id=ids["<|endoftext|>"],
         bos_token_id=ids["<|endoftext|>"],
         eos_token_id=ids["<|endoftext|>"],
@@ -67,8 +78,20 @@ def _make(folder: Path, mel_bands: int, languages: int) -> None:
         suppress_tokens=None,
         begin_suppress_tokens=None,
     )
+    return WhisperForConditionalGeneration(config)
+
+
+network_small = network_large_v3
+
+
+def _make(folder: Path, sizes: Sizes) -> None:
+    import ctranslate2.converters
+    import torch
+    from transformers import WhisperFeatureExtractor, WhisperTokenizer
+
+    ids, special = vocabulary(sizes["languages"], sizes["vocabulary"])
     torch.manual_seed(5)
-    model = WhisperForConditionalGeneration(config).eval()
+    model = network_large_v3(sizes).eval()
     _teach(model, [ids[f"Ġ{word}"] for word in SENTENCE.split()], ids["<|en|>"], ids["<|endoftext|>"])
     generation = model.generation_config
     generation.alignment_heads = [[0, 0], [1, 1]]
@@ -82,10 +105,10 @@ def _make(folder: Path, mel_bands: int, languages: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         model.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)
-        WhisperFeatureExtractor(feature_size=mel_bands).save_pretrained(scratch)
+        WhisperFeatureExtractor(feature_size=sizes["mel_bands"]).save_pretrained(scratch)
         ctranslate2.converters.TransformersConverter(
             scratch, copy_files=["tokenizer.json", "preprocessor_config.json"]
-        ).convert(str(folder), force=True)
+        ).convert(str(folder), quantization=sizes.get("stored"), force=True)
 
 
 def _teach(model: object, words: Sequence[int], english: int, end: int) -> None:

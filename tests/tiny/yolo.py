@@ -1,44 +1,64 @@
-"""YOLOv8 checkpoints of the real format: the published layout with a sixteenth of the width, 1.4 MB."""
+"""YOLOv8 checkpoints of the real format and of the published layout."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
-WIDTH = 0.0625
-"""Of the full network's channels; YOLOv8n has 0.25."""
+from tests.tiny import Sizes
+
+TINY = {"scale": [0.33, 0.0625, 1024]}
+"""Depth, width and most channels; the published layout with a sixteenth of the full width, 1.4 MB. YOLOv8n has a
+quarter."""
 
 
-def make_detect(folder: Path) -> None:
+def network_detect(sizes: Sizes) -> Any:
+    """80 classes."""
+    return _network(sizes, "detect", "yolov8.yaml").model
+
+
+def make_detect(folder: Path, sizes: Sizes = TINY) -> None:
     """80 classes; the file is named as the pin."""
-    _make(folder, "detect", "yolov8.yaml")
+    _make(folder, sizes, "detect", "yolov8.yaml")
 
 
-def make_pose(folder: Path) -> None:
+def network_pose(sizes: Sizes) -> Any:
     """One class with 17 joints."""
-    _make(folder, "pose", "yolov8-pose.yaml")
+    return _network(sizes, "pose", "yolov8-pose.yaml").model
 
 
-def _make(folder: Path, task: str, layout: str) -> None:
+def make_pose(folder: Path, sizes: Sizes = TINY) -> None:
+    """One class with 17 joints."""
+    _make(folder, sizes, "pose", "yolov8-pose.yaml")
+
+
+def _network(sizes: Sizes, task: str, layout: str) -> Any:
+    """Its description is a file whose name ends in a letter of the table of scales."""
     from analyzers.vision.yolo import import_ultralytics
 
     ultralytics = import_ultralytics()
-    import torch
     from ultralytics.utils import ROOT, YAML
 
     description = YAML.load(ROOT / "cfg" / "models" / "v8" / layout)
-    description["scales"] = {"n": [0.33, WIDTH, 1024]}
-    YAML.save(folder / "yolov8n-tiny.yaml", description)
+    description["scales"] = {"n": sizes["scale"]}
+    names = {0: "person"} if task == "pose" else YAML.load(ROOT / "cfg" / "datasets" / "coco.yaml")["names"]
+    with tempfile.TemporaryDirectory() as scratch:
+        YAML.save(Path(scratch) / "yolov8n-made.yaml", description)
+        model = ultralytics.YOLO(Path(scratch) / "yolov8n-made.yaml", task=task)
+    model.model.names = names
+    return model
+
+
+def _make(folder: Path, sizes: Sizes, task: str, layout: str) -> None:
+    import torch
+
     threads = torch.get_num_threads()
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        model = ultralytics.YOLO(folder / "yolov8n-tiny.yaml", task=task)
-        model.model.names = (
-            {0: "person"} if task == "pose" else YAML.load(ROOT / "cfg" / "datasets" / "coco.yaml")["names"]
-        )
+        model = _network(sizes, task, layout)
         _spread(model.model)
         model.save(folder / f"{folder.name}.pt")
-    (folder / "yolov8n-tiny.yaml").unlink()
     torch.set_num_threads(threads)
 
 
