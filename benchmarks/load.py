@@ -243,6 +243,7 @@ def figures_of(
         "latency_s": {"alone": spread(person.alone_s), "beside": spread(person.beside_s)},
         "person_interrupted": person.interrupted,
         "refusal_s": spread(clients.refusals_s),
+        "decision_s": spread(clients.decisions_s),
         "cancel_s": spread(findings.cancel_s),
     }
 
@@ -266,7 +267,8 @@ def show(figures: dict[str, Any], console: Console) -> None:
     for what, row in (
         ("a person's video (priority 9), alone", figures["latency_s"]["alone"]),
         ("a person's video beside the batch", figures["latency_s"]["beside"]),
-        ("refusal with 429", figures["refusal_s"]),
+        ("refusal with 429, seen by the client", figures["refusal_s"]),
+        ("refusal with 429, inside the application", figures["decision_s"]),
         ("cancelled in work: until its end", figures["cancel_s"]),
     ):
         cells = ["-" if row[name] is None else f"{row[name]:.3f}" for name in ("median", "p95", "max")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import time
 from collections import Counter
@@ -61,6 +62,7 @@ class Clients:
         self.told = {request.number: Told() for request in requests}
         self.happened: Counter[str] = Counter()
         self.refusals_s: list[float] = []
+        self.decisions_s: list[float] = []
         self.faults: list[str] = []
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
@@ -151,6 +153,7 @@ class Clients:
             if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
                 with self._lock:
                     self.refusals_s.append(time.monotonic() - started_s)
+                    self.decisions_s += decided_s(answer)
                 self._count("429, came again")
                 time.sleep(min(LONGEST_WAIT_S, float(answer.headers.get("Retry-After", 1.0))))
             elif is_ours(answer):
@@ -167,6 +170,12 @@ class Clients:
 
 class GaveUp(RuntimeError):
     """A client has waited too long."""
+
+
+def decided_s(answer: httpx.Response) -> list[float]:
+    """Wall seconds that the application took for its answer, as it says itself; empty where it does not."""
+    found = re.search(r"app;dur=([0-9.]+)", answer.headers.get("server-timing", ""))
+    return [float(found[1]) / 1000.0] if found else []
 
 
 def is_ours(answer: httpx.Response) -> bool:

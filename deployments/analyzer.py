@@ -17,6 +17,7 @@ from analyzers.base import Context
 from analyzers.host import AnalyzerHost, Concluded, Description, Fault, Observed, Refused
 from analyzers.runtime import Runtime
 from deployments.gpu import gpu_health, share_warning
+from deployments.precedence import behind_the_ingress
 from deployments.replica_metrics import ReplicaMetrics
 from deployments.turns import Turns
 from media.types import AudioChunk, AudioClip, ChunkHeader, FrameBatch, FrameChunk
@@ -57,6 +58,7 @@ class AnalyzerReplica:
     """
 
     def __init__(self, name: str, runtime: Runtime | None = None) -> None:
+        behind_the_ingress()
         self._name = name
         resources: dict[str, float] = ray.get_runtime_context().get_assigned_resources()  # type: ignore[no-untyped-call]
         share = 0.0 if os.environ.get(DEVICE_VARIABLE) == "cpu" else min(1.0, resources.get("GPU", 0.0))

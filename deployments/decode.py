@@ -14,6 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from analyzers.threads import limit_threads
+from deployments.precedence import behind_the_ingress
 from deployments.settings import GraphArgs
 from media.plan import DecodePlan
 from media.types import ChunkHeader, DecodeReport, FrameBatch
@@ -28,6 +29,7 @@ def _decode_video(
     path: str, plan: DecodePlan, facts: VideoFacts, settings: GraphArgs
 ) -> Iterator[ChunkHeader | FrameBatch | DecodeReport]:
     limit_threads(1)
+    behind_the_ingress()
     from media.decode import decode_video
 
     items = decode_video(
@@ -41,6 +43,7 @@ def _decode_video(
 @ray.remote(max_retries=DECODE_RETRIES)
 def _decode_audio(path: str, plan: DecodePlan, facts: VideoFacts, settings: GraphArgs) -> Any:
     limit_threads(1)
+    behind_the_ingress()
     from media.decode import decode_audio
 
     clips = decode_audio(Path(path), plan, facts, settings.limits)

@@ -27,6 +27,7 @@ from deployments.ingress_answers import analysis_response, analyzer_rows, analyz
 from deployments.ingress_auth import AuthMiddleware, guard, token_documentation
 from deployments.ingress_errors import ANALYZE_ERRORS, error_responses, install_error_handlers
 from deployments.ingress_events import EventStream, first_wanted
+from deployments.ingress_timing import TimingMiddleware
 from deployments.job_analysis import JobAnalysis
 from deployments.pipeline import describe_all
 from deployments.settings import GraphArgs
@@ -34,6 +35,7 @@ from deployments.starting import states_of_silent
 from jobs.bell import Bell
 from jobs.cache import SectionCache
 from jobs.callbacks import Callbacks
+from jobs.capacity import Capacity
 from jobs.disk import DiskGuard
 from jobs.opening import open_store
 from jobs.record import JobRecord
@@ -56,6 +58,7 @@ app = FastAPI(
 )
 install_error_handlers(app)
 app.add_middleware(AuthMiddleware)
+app.add_middleware(TimingMiddleware)  # added last, it is the outermost
 
 
 MAX_ONGOING = 1000
@@ -93,7 +96,8 @@ class Ingress:
         self._disk = DiskGuard(settings.data_path, settings.disk)
         cache = SectionCache(settings.data_path, settings.cache) if settings.cache.enabled else None
         self._bell = Bell()
-        self._acceptance = Acceptance(settings, tuple(handles), self._store, sources, self._disk)
+        capacity = Capacity(self._store, settings.jobs, settings.max_concurrent_videos)
+        self._acceptance = Acceptance(settings, tuple(handles), self._store, sources, self._disk, capacity)
         self._worker = Worker(
             self._store,
             self._results,
@@ -107,7 +111,8 @@ class Ingress:
         # Serve makes this object inside the event loop that will serve it.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="ingress"))
         self._background: set[asyncio.Task[Any]] = set()
-        self._loops = (self._start(self._work()), self._start(keep_tidy(settings, self._store, cache)))
+        loops = (self._work(), keep_tidy(settings, self._store, cache), capacity.watch())
+        self._loops = tuple(self._start(loop) for loop in loops)
         warm_up(settings)
 
     async def __del__(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import math
 from collections.abc import Collection
 from typing import Any
 
@@ -16,6 +15,7 @@ from analyzers.catalogue import require_deployed
 from deployments.ingress_upload import UploadForm, received_form
 from deployments.settings import GraphArgs
 from jobs.callbacks import check_callback
+from jobs.capacity import Capacity
 from jobs.disk import DiskGuard
 from jobs.record import JobRecord, NewJob
 from jobs.results import new_id
@@ -83,13 +83,20 @@ class Acceptance:
         store: Where jobs are written down.
         sources: Where uploads go.
         disk: Refuses work when it is full.
+        capacity: Refuses work when too much waits.
     """
 
     def __init__(
-        self, settings: GraphArgs, deployed: Collection[str], store: JobStore, sources: SourceFolder, disk: DiskGuard
+        self,
+        settings: GraphArgs,
+        deployed: Collection[str],
+        store: JobStore,
+        sources: SourceFolder,
+        disk: DiskGuard,
+        capacity: Capacity,
     ) -> None:
         self._settings, self._deployed = settings, deployed
-        self._store, self._sources, self._disk = store, sources, disk
+        self._store, self._sources, self._disk, self._capacity = store, sources, disk, capacity
 
     async def accept(self, request: Request) -> tuple[JobRecord, bool]:
         """The job of this request, and whether it is new. Once this returns, the job survives a crash.
@@ -104,13 +111,13 @@ class Acceptance:
                 return await self._from_upload(request)
             return await self._from_json(request)
         except Overloaded as error:
-            error.retry_after_s = await asyncio.to_thread(self._until_free_s)
-            raise
+            raise self._capacity.timed(error) from None
 
     async def _from_json(self, request: Request) -> tuple[JobRecord, bool]:
         key = _key(request)
         wanted = _parsed(await request.body())
         self._check(wanted.analyzers, wanted.options)
+        await self._capacity.check(wanted.priority, key)
         if wanted.video_path is not None:
             path = await asyncio.to_thread(locate, wanted.video_path, self._settings.root_paths)
             source = JobSource(kind="path", name=wanted.video_path, location=str(path))
@@ -131,13 +138,15 @@ class Acceptance:
 
     async def _from_upload(self, request: Request) -> tuple[JobRecord, bool]:
         key = _key(request)
-        if key is None:
-            await self._refuse_early(10)  # nobody could come in; the form says only later how important it is
-        async with received_form(request, self._settings.limits.max_bytes) as form:
+        await self._capacity.check(10, key)  # nobody could come in
+
+        async def on_priority(priority: int) -> None:
+            await self._capacity.check(priority, key)
+
+        async with received_form(request, self._settings.limits.max_bytes, on_priority) as form:
             wanted = _form_request(form)
             self._check(wanted.analyzers, wanted.options)
-            if key is None:
-                await self._refuse_early(wanted.priority)
+            await self._capacity.check(wanted.priority, key)
             return await self._store_upload(form, wanted, key)
 
     async def _store_upload(self, form: UploadForm, wanted: AnalyzeRequest, key: str | None) -> tuple[JobRecord, bool]:
@@ -160,26 +169,16 @@ class Acceptance:
         return record, created
 
     async def _add(self, new: NewJob) -> tuple[JobRecord, bool]:
-        return await asyncio.to_thread(self._store.add, new, self._settings.jobs.max_queued)
+        record, created = await asyncio.to_thread(self._store.add, new, self._settings.jobs.max_queued)
+        if created:
+            self._capacity.accepted(new.priority)
+        return record, created
 
     def _check(self, analyzers: tuple[str, ...] | None, options: JobOptions) -> None:
         for name in analyzers or ():
             require_deployed(name, self._deployed)
         if options.callback_url is not None:
             check_callback(options.callback_url, self._settings.callbacks)
-
-    async def _refuse_early(self, priority: int) -> None:
-        """Before an upload is taken onto the disk; ``add`` looks again."""
-        waiting = await asyncio.to_thread(self._store.queued, priority)
-        if waiting >= self._settings.jobs.max_queued:
-            raise Overloaded(
-                f"{waiting} jobs of priority {priority} or more wait, {self._settings.jobs.max_queued} are allowed to"
-            )
-
-    def _until_free_s(self) -> float | None:
-        """Wall seconds until a place becomes free, going by the last jobs; None when there were none."""
-        mean_s = self._store.mean_work_s()
-        return None if mean_s is None else max(1.0, math.ceil(mean_s / self._settings.max_concurrent_videos))
 
 
 def fingerprint(wanted: AnalyzeRequest, sha256: str) -> str:

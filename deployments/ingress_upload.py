@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ FORM_OVERHEAD_BYTES = 65_536
 """What a form may hold beside the file: boundaries, headers, the other fields."""
 
 TEXT_FIELDS = ("analyzers", "priority", "options")
+
+PRIORITY = re.compile(rb'name="priority"\r\n(?:[^\r\n]+\r\n)*\r\n(10|[1-9])\r\n')
+"""The field, where it stands before the file, as most clients send it."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,15 @@ class UploadForm:
 
 
 @asynccontextmanager
-async def received_form(request: Request, max_bytes: int) -> AsyncIterator[UploadForm]:
+async def received_form(
+    request: Request, max_bytes: int, on_priority: Callable[[int], Awaitable[None]]
+) -> AsyncIterator[UploadForm]:
     """The request's form; its file is there for the block.
 
     Args:
         request: With a multipart form: ``file`` and, optionally, ``TEXT_FIELDS``.
         max_bytes: Of the file; more is refused as soon as it is announced or has come in.
+        on_priority: Called with the priority as soon as it has come in, where it stands before the file; may raise.
 
     Raises:
         TooLarge: More bytes than allowed.
@@ -72,7 +79,7 @@ async def received_form(request: Request, max_bytes: int) -> AsyncIterator[Uploa
         raise TooLarge(f"the upload announces {announced} bytes, {max_bytes} are allowed")
     try:
         with writing():
-            received = Request(request.scope, _counted(request, limit))
+            received = Request(request.scope, _counted(request, limit, on_priority))
             form = await received.form(max_files=1, max_fields=len(TEXT_FIELDS) + 1)
     except HTTPException as error:
         raise InvalidRequest(f"the form cannot be read: {error.detail}") from error
@@ -99,13 +106,15 @@ def _checked(form: FormData) -> UploadForm:
     return UploadForm(file, Path(file.filename or "upload").name[:255] or "upload", texts)
 
 
-def _counted(request: Request, limit: int) -> Any:
+def _counted(request: Request, limit: int, on_priority: Callable[[int], Awaitable[None]]) -> Any:
     """The request's ``receive``, ending in ``TooLarge`` once more than ``limit`` bytes have come in."""
     taken = 0
 
     async def receive() -> Any:
         nonlocal taken
         message = await request.receive()
+        if not taken and (found := PRIORITY.search(message.get("body", b"").partition(b"filename=")[0])):
+            await on_priority(int(found[1]))
         taken += len(message.get("body", b""))
         if taken > limit:
             raise TooLarge(f"the upload is larger than the {limit} bytes allowed")

@@ -11,11 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jobs.sql import Row, Session, SqlJobStore
+from jobs.sql import SqlJobStore
+from jobs.sql_base import Row, Session
 from schema.errors import StoreUnavailable
 
 CONNECT_TIMEOUT_S = 5
 """Wall seconds to wait for a connection; a server on the same network answers in milliseconds."""
+
+SESSION = "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'; SET tcp_keepalives_idle = 10"
+"""What each connection asks of the server. A lock is waited for as long as SQLite's; a node that loses its power in a
+transaction holds up the others for a minute and not, as by default, for two hours. No transaction here waits for
+anything but the disk that a document is renamed on."""
 
 ALONE_LOCK = 7_245_113_901
 """Number of the advisory lock under which jobs are admitted and tables are changed; any number would do."""
@@ -83,7 +89,7 @@ class PostgresJobStore(SqlJobStore):
             with self._lock:
                 idle = self._idle.pop() if self._idle else None
             try:
-                connection = idle or psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
+                connection = idle or self._connected()
                 found = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchall()
             except psycopg.Error as error:
                 if idle is None:
@@ -93,6 +99,13 @@ class PostgresJobStore(SqlJobStore):
                 idle.close()
                 continue
             return connection, float(found[0][0]) if self._clock is None else self._clock()
+
+    def _connected(self) -> Any:
+        import psycopg
+
+        connection = psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
+        connection.execute(SESSION)
+        return connection
 
 
 class _Transaction:

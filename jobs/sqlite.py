@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jobs.sql import Row, Session, SqlJobStore
+from jobs.sql import SqlJobStore
+from jobs.sql_base import Row, Session
 from schema.errors import StoreUnavailable
 
 BUSY_TIMEOUT_S = 30.0

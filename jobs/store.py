@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from jobs.record import JobCopy, JobRecord, Lease, NewJob
 from schema.document import Section
-from schema.errors import ErrorBody
+from schema.errors import ErrorBody, Overloaded
 from schema.jobs import AnalyzerProgress, JobEvent, JobState
 
 
@@ -32,6 +32,11 @@ class LeaseLost(Exception):
 
     def __str__(self) -> str:
         return f"job {self.id} is no longer this worker's"
+
+
+def overloaded(waiting: int, priority: int, max_queued: int) -> Overloaded:
+    """Why a job is refused."""
+    return Overloaded(f"{waiting} jobs of priority {priority} or more wait, {max_queued} are allowed to")
 
 
 class JobStore(ABC):
@@ -88,6 +93,14 @@ class JobStore(ABC):
     @abstractmethod
     def queued(self, least_priority: int = 1) -> int:
         """Jobs that wait for a worker, at or above a priority."""
+
+    @abstractmethod
+    def waiting(self) -> dict[int, int]:
+        """Jobs that wait for a worker, per priority; priorities without any left out."""
+
+    @abstractmethod
+    def with_key(self, idempotency_key: str) -> JobRecord | None:
+        """The job that was accepted with this key; None when there is none."""
 
     @abstractmethod
     def mean_work_s(self) -> float | None:

@@ -97,17 +97,19 @@ def _reachable(place: Path, folder: Path, user: dict[str, Any]) -> Path:
 
 
 def _made(place: Path, folder: Path, user: dict[str, Any]) -> None:
-    command = [place / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-    done = subprocess.run(
-        [*command, "--no-locale"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=START_S,
-        cwd=folder,
-        **user,
-    )
-    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    command = f"{place}/initdb -D {folder}/data -U postgres -A trust -E UTF8 --no-locale --no-sync"
+    with (folder / "log").open("wb") as log:
+        done = subprocess.run(
+            command.split(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            check=False,
+            timeout=START_S,
+            cwd=folder,
+            **user,
+        )
+    assert done.returncode == 0, (folder / "log").read_text(errors="replace")
 
 
 def _wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:

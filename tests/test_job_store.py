@@ -102,7 +102,9 @@ def test_the_queue_is_bounded_for_each_priority_and_above(bench: Bench) -> None:
         bench.store.add(new_job(priority=2), max_queued=2)
     bench.store.add(new_job(priority=3), max_queued=2)  # mass work below does not shut it out
     assert (bench.store.queued(), bench.store.queued(3)) == (3, 1)
+    assert bench.store.waiting() == {2: 2, 3: 1}
     bench.store.claim("worker", LEASE_S)
+    assert bench.store.waiting() == {2: 2}
     assert bench.store.queued(3) == 0
 
 
@@ -129,6 +131,8 @@ def test_a_key_stands_for_one_request(bench: Bench) -> None:
     with pytest.raises(IdempotencyConflict, match=first.id):
         bench.store.add(new_job(idempotency_key="k", fingerprint="other"))
     assert bench.store.counts() == {"queued": 1}
+    assert bench.store.with_key("k") == first
+    assert bench.store.with_key("other") is None
 
 
 def test_a_key_stands_for_one_request_when_many_ask_at_once(bench: Bench) -> None:
