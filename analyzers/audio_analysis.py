@@ -54,9 +54,10 @@ from analyzers.signal import loudness, music, rhythm, spectrum, tonality
 from analyzers.signal.note_tempo import find_note_tempo
 from analyzers.signal.settings import picked
 from analyzers.signal.sound import SoundObservation, measured_sound
+from analyzers.signal.spans import Span, join, overlap_s, runs
 from analyzers.signal.spectrum import SLOW_HOP_S
 from analyzers.signal.speech import RATE_HZ as SPEECH_RATE_HZ
-from analyzers.signal.speech import VAD_WINDOW_S, VoiceDetector, hysteresis, runs
+from analyzers.signal.speech import VAD_WINDOW_S, VoiceDetector, hysteresis
 from media.needs import AudioNeed, Needs
 from media.types import AudioChunk, AudioClip
 from schema.base import TimedSpan
@@ -255,7 +256,7 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         quiet = [(a, sound.length_s if b >= sound.length_s - SLOW_HOP_S else b) for a, b in quiet]
         outside = [(-sound.start_s, 0.0), (sound.length_s, place.duration_s - sound.start_s)]
         spans = []
-        for a, b in music.join([s for s in (*quiet, *outside) if s[1] > s[0]], 1e-6):
+        for a, b in join([s for s in (*quiet, *outside) if s[1] > s[0]], 1e-6):
             inside = place.span(a, b)
             if inside and inside[1] - inside[0] >= self.config.min_silence_s:
                 part = levels[max(0, round(a / SLOW_HOP_S)) : max(0, round(b / SLOW_HOP_S))]
@@ -268,8 +269,8 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         return spans
 
     def _tempo(
-        self, sound: SoundObservation, pulse: rhythm.Pulse | None, spoken: Sequence[music.Span]
-    ) -> tuple[Tempo, list[float], list[music.Span]]:
+        self, sound: SoundObservation, pulse: rhythm.Pulse | None, spoken: Sequence[Span]
+    ) -> tuple[Tempo, list[float], list[Span]]:
         """Tempo, beats where the pulse goes on, and the stretches of beats that are music and not a voice's."""
         needed = min(1.0, self.config.min_beat_strength * max(1.0, (rhythm.WINDOW_S / sound.length_s) ** 0.5))
         tempo = Tempo(
@@ -293,14 +294,14 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         )
         if sound.length_s < rhythm.WINDOW_S:
             allowed = self.config.max_speech_share
-            clear = [(a, b) for a, b in clear if music.overlap_s((a, b), spoken) <= allowed * (b - a)]
+            clear = [(a, b) for a, b in clear if overlap_s((a, b), spoken) <= allowed * (b - a)]
         beats = [float(b) for b in rhythm.find_beats(sound.onsets, pulse.bpm) if _inside(b, going_on)]
         period_s = 60.0 / pulse.bpm
-        bars = music.join([(b, b + period_s) for b in beats if _inside(b, clear)], 2.0 * period_s)
+        bars = join([(b, b + period_s) for b in beats if _inside(b, clear)], 2.0 * period_s)
         return tempo.model_copy(update={"bpm": pulse.bpm, "reason": None, "basis": "beat"}), beats, bars
 
     def _note_tempo(
-        self, tempo: Tempo, sound: SoundObservation, found: Sequence[music.Music], spoken: Sequence[music.Span]
+        self, tempo: Tempo, sound: SoundObservation, found: Sequence[music.Music], spoken: Sequence[Span]
     ) -> Tempo:
         """The tempo of the longest stretch of notes in which nobody speaks, where there is no beat."""
         rest_s, end_s = self.config.max_rest_s, sound.length_s
@@ -308,7 +309,7 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
             # Notes too short to be held lie before the first held one and behind the last.
             _until_speech((max(0.0, m.start_s - rest_s), min(end_s, m.end_s + rest_s)), m, spoken)
             for m in found
-            if m.has_notes and not music.overlap_s((m.start_s, m.end_s), spoken)
+            if m.has_notes and not overlap_s((m.start_s, m.end_s), spoken)
         ]
         longest = max(quiet, key=lambda span: span[1] - span[0], default=None)
         if tempo.reason != "no_pulse" or longest is None:
@@ -363,11 +364,11 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         )
 
 
-def _inside(time_s: float, spans: Sequence[music.Span]) -> bool:
+def _inside(time_s: float, spans: Sequence[Span]) -> bool:
     return any(a <= time_s < b for a, b in spans)
 
 
-def _until_speech(span: music.Span, around: music.Music, spoken: Sequence[music.Span]) -> music.Span:
+def _until_speech(span: Span, around: music.Music, spoken: Sequence[Span]) -> Span:
     """``span`` cut where the nearest speech before and behind ``around`` lies."""
     before = [b for _, b in spoken if b <= around.start_s]
     behind = [a for a, _ in spoken if a >= around.end_s]

@@ -11,7 +11,7 @@ from analyzers.results.clip_encoder import clip_vectors
 from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.results.text_overlay import TextOverlayResult
 from analyzers.signal import shot_evidence
-from analyzers.signal.shot_evidence import Span
+from analyzers.signal.spans import Span
 from media.types import Float64Array
 
 Evidence = Literal["clip", "text", "sound"]

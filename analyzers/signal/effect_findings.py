@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.signal.spans import runs
 from media.types import Float64Array
 
 BoolArray = npt.NDArray[np.bool_]
@@ -49,13 +49,6 @@ class Finding:
     evidence: tuple[Evidence, ...]
     region: tuple[float, float, float, float] | None = None
     detail: str | None = None
-
-
-def runs(mask: BoolArray) -> Iterator[tuple[int, int]]:
-    """``(start, end)`` of each stretch of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        yield int(start), int(end)
 
 
 def lasting(mask: BoolArray, pts_s: Float64Array, min_s: float, bridge_s: float = 0.0) -> list[tuple[int, int]]:

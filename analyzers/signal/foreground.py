@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.signal.filterbanks import mel_bank, mel_edges_hz
-from analyzers.signal.music import Span, join
+from analyzers.signal.spans import Span, join, runs
 from analyzers.signal.spectrum import RATE_HZ, blocks, decibels
-from analyzers.signal.speech import runs
 from media.types import Float32Array, Float64Array
 
 FFT = 1024

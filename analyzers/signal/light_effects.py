@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analyzers.signal.effect_findings import Evidence, Finding, runs, unit
+from analyzers.signal.effect_findings import Evidence, Finding, unit
+from analyzers.signal.spans import runs
 from media.types import Float64Array
 
 STROBE_CHANGE, STROBE_DARK = 0.10, 0.80

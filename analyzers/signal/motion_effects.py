@@ -16,8 +16,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from analyzers.signal.effect_findings import BoolArray, Evidence, Finding, end_s, runs, unit
+from analyzers.signal.effect_findings import BoolArray, Evidence, Finding, end_s, unit
 from analyzers.signal.effect_measures import EffectMeasures
+from analyzers.signal.spans import runs
 from media.types import Float64Array
 
 STILL_LEVELS = 0.3

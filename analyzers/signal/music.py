@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.signal.spans import Span, join, overlap_s, runs
 from analyzers.signal.spectrum import BLOCK, FFT, RATE_HZ, SLOW_HOP_S
-from analyzers.signal.speech import runs
 from media.types import Float32Array, Float64Array
 
 BAND_HZ = (250.0, 4_500.0)
@@ -40,7 +40,6 @@ NOTE_S = (0.3, 6.0)
 GRID_S = 0.25
 """Step of the windows in which music is looked for."""
 
-Span = tuple[float, float]
 """Start and end in seconds."""
 
 
@@ -165,22 +164,6 @@ def find_music(
         for a, b in join([*notes, *beat], settings.max_rest_s if beat else 0.0)
         if min(b, length_s) > a
     ]
-
-
-def join(spans: Sequence[Span], max_gap_s: float) -> list[Span]:
-    """Union of the spans, sorted; gaps up to ``max_gap_s`` are closed."""
-    joined: list[Span] = []
-    for a, b in sorted(spans):
-        if joined and a - joined[-1][1] <= max_gap_s:
-            joined[-1] = (joined[-1][0], max(b, joined[-1][1]))
-        else:
-            joined.append((a, b))
-    return joined
-
-
-def overlap_s(span: Span, others: Sequence[Span]) -> float:
-    """Seconds of ``span`` that lie in ``others``, which are disjoint."""
-    return sum(max(0.0, min(span[1], b) - max(span[0], a)) for a, b in others)
 
 
 def _note_spans(held: npt.NDArray[np.uint8], rough: Span, speech: Sequence[Span], speech_break_s: float) -> list[Span]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from analyzers.signal.effect_findings import BoolArray, Evidence, Finding, end_s, unit
 from analyzers.signal.effect_measures import EffectMeasures
+from analyzers.signal.spans import runs
 from media.types import Float64Array
 
 CORNERS = 2.0
@@ -95,8 +96,7 @@ def _between_bars(measures: EffectMeasures) -> BoolArray:
 
 def _block_runs(held: BoolArray) -> list[tuple[int, int]]:
     """Stretches in which a block stays: its own first frame is the one before the first that is unchanged."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], held, [False]]).astype(np.int8)))
-    return [(max(0, int(a) - 1), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= 3]
+    return [(max(0, a - 1), b) for a, b in runs(held) if b - a >= 3]
 
 
 def _boxes(

@@ -10,14 +10,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.signal.spans import Span
 from media.types import Float64Array
 
 PartName = Literal["beginning", "build", "peak", "end"]
 Arc = Literal["early_peak", "middle_peak", "late_peak", "flat"]
 Trend = Literal["accelerating", "steady", "slowing"]
 LoopKind = Literal["seamless", "through_black", "similar", "none"]
-
-Span = tuple[float, float]
 
 
 def windows(duration_s: float, window_s: float, step_s: float) -> list[Span]:

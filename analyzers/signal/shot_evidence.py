@@ -13,10 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analyzers.signal.spans import Span, overlap_s
 from media.types import Float32Array, Float64Array
-
-Span = tuple[float, float]
-"""Start and end in seconds."""
 
 BRIDGE_S = 0.1
 """A sound bridges a cut when it goes on for this long on both sides: three frames, so that a cut laid on the start of
@@ -30,7 +28,7 @@ def kind_shares(shots: Sequence[Span], kinds: Sequence[Sequence[Span]]) -> Float
         shots: Start and end of each.
         kinds: For each kind disjoint spans.
     """
-    return np.array([[_overlap_s(shot, spans) / (shot[1] - shot[0]) for spans in kinds] for shot in shots])
+    return np.array([[overlap_s(shot, spans) / (shot[1] - shot[0]) for spans in kinds] for shot in shots])
 
 
 def sound_likeness(shares: Float64Array, shots: Sequence[Span], speech: Sequence[Span] | None) -> Float64Array:
@@ -62,7 +60,7 @@ def text_likeness(shots: Sequence[Span], texts: Sequence[Span]) -> Float64Array:
         shots: Start and end of each.
         texts: When each text is on screen.
     """
-    rows = [[_overlap_s(shot, [text]) > 0.0 for text in texts] for shot in shots]
+    rows = [[overlap_s(shot, [text]) > 0.0 for text in texts] for shot in shots]
     shown = np.array(rows, dtype=bool).reshape(len(shots), len(texts))
     both = np.logical_and(shown[:, None, :], shown[None]).sum(axis=2)
     either = np.logical_or(shown[:, None, :], shown[None]).sum(axis=2)
@@ -89,7 +87,3 @@ def over_usual(likeness: Float64Array, reach: int) -> Float64Array:
     known = near[np.isfinite(near)]
     usual = float(known.mean()) if len(known) else 0.0
     return np.asarray(np.where(np.isfinite(likeness), likeness - usual, 0.0))
-
-
-def _overlap_s(span: Span, others: Sequence[Span]) -> float:
-    return sum(max(0.0, min(span[1], b) - max(span[0], a)) for a, b in others)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analyzers.signal.spans import runs
 from media.types import Float32Array, Float64Array
 
 BoolArray = npt.NDArray[np.bool_]
@@ -196,12 +197,6 @@ def hysteresis(probabilities: Float64Array, threshold: float, release: float) ->
     if begin is not None:
         found.append((begin, len(probabilities)))
     return found
-
-
-def runs(mask: BoolArray) -> list[tuple[int, int]]:
-    """Half-open index ranges where ``mask`` (bool (N,)) holds."""
-    steps = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in steps.reshape(-1, 2)]
 
 
 def _background_db(level: Float64Array, probabilities: Float64Array) -> float:

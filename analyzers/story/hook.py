@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from analyzers.signal.pacing import Span, share
+from analyzers.signal.pacing import share
+from analyzers.signal.spans import Span
 from analyzers.story.energy import EnergyCurve
 from analyzers.story.inputs import FacesAt, Inputs, Written
 from schema.base import Finite, Model, Seconds, TimedSpan, UnitScore

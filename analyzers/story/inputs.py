@@ -18,7 +18,7 @@ from analyzers.results.eye_tracking import EyeTrackingResult, FrameFaces
 from analyzers.results.speech_flow import SpeechFlowResult
 from analyzers.results.speech_transcription import Segment, transcript_of
 from analyzers.results.video_text import VideoTextResult
-from analyzers.signal.pacing import Span
+from analyzers.signal.spans import Span
 from analyzers.sound_effects import SoundEffectsResult
 from analyzers.speech_rate import SpeechRateResult
 from analyzers.text_overlay import TextOverlayResult
