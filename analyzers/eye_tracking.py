@@ -25,6 +25,7 @@ from analyzers.inference.face_mesh import FaceMesh
 from analyzers.results.detections import Detections
 from analyzers.results.eye_tracking import Box, EyeTrackingResult, FaceSeen, FacesSeen
 from analyzers.results.known_shots import known_shots
+from analyzers.signal.boxes import area
 from analyzers.vision.face_tracks import FaceSettings, FaceTracks
 from analyzers.vision.gaze import MIN_EYE_PX, measure_face
 from analyzers.vision.tracking import import_tracker
@@ -140,7 +141,7 @@ class EyeTracking(Analyzer[EyeTrackingConfig, FrameChunk, FacesSeen, EyeTracking
                     for left, top, right, bottom in heads
                     for face in self._faces(picture[top:bottom, left:right], (left, top), batch)
                 ]
-            yield time_s, tuple(sorted(faces, key=lambda f: -_area(f.box)))
+            yield time_s, tuple(sorted(faces, key=lambda f: -area(f.box)))
 
     def _faces(self, picture: UInt8Array, offset: tuple[int, int], batch: FrameBatch) -> list[FaceSeen]:
         found = []
@@ -204,10 +205,6 @@ class EyeTracking(Analyzer[EyeTrackingConfig, FrameChunk, FacesSeen, EyeTracking
         if blinks := sum(track.blinks for track in result.tracks):
             parts.append(f"at least {blinks} blinks")
         return "; ".join(parts) + "."
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _in_source(box: Box, batch: FrameBatch) -> Box | None:

@@ -16,7 +16,6 @@ from analyzers.vision.products import (
     ProductSettings,
     brands_alone,
     follow,
-    intersection_over_union,
     matches,
     products_of,
 )
@@ -235,12 +234,6 @@ def test_a_brand_that_is_only_named_stands_by_itself() -> None:
 )
 def test_words_match_whole(text: str, word: str, found: bool) -> None:
     assert bool(matches(text, [word])) is found
-
-
-def test_intersection_over_union_by_hand() -> None:
-    a = BoundingBox(x=0.0, y=0.0, width=2.0, height=2.0)
-    assert intersection_over_union(a, BoundingBox(x=1.0, y=0.0, width=2.0, height=2.0)) == pytest.approx(1 / 3)
-    assert intersection_over_union(a, BoundingBox(x=2.0, y=0.0, width=2.0, height=2.0)) == 0.0
 
 
 def test_headline_and_time_line_hold_values_of_the_result() -> None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analyzers.signal.boxes import intersection_over_union
 from analyzers.signal.text_pixels import (
     Box,
     Strokes,
     find_near,
     ground_moves,
     is_seen,
-    overlap,
     same_ground,
     same_strokes,
     strokes_in,
@@ -89,7 +89,7 @@ class Follower:
     def _clearest(self, line: FoundLine) -> Strokes:
         """The line's strokes where it was clearest; a faint one over a moving ground resembles the ground."""
         same = [line, *(other for other in (line.joined, line.onward) if other is not None)]
-        place = [other for other in same if overlap(other.box, line.box) >= PAIR_OVERLAP]
+        place = [other for other in same if intersection_over_union(other.box, line.box) >= PAIR_OVERLAP]
         return self.strokes(max(place, key=lambda other: (self.strokes(other).contrast, other is line)))
 
     def _shows(self, f: int, strokes: Strokes, place: tuple[int, int], contested: bool) -> bool:
@@ -134,7 +134,9 @@ class Follower:
 def same_places(left: Sequence[FoundLine], right: Sequence[FoundLine]) -> list[tuple[FoundLine, FoundLine]]:
     """Lines at the same place, each used once, best overlap first."""
     scored = [
-        (overlap(old.box, new.box), -i, -j, old, new) for i, old in enumerate(left) for j, new in enumerate(right)
+        (intersection_over_union(old.box, new.box), -i, -j, old, new)
+        for i, old in enumerate(left)
+        for j, new in enumerate(right)
     ]
     pairs = []
     taken: set[int] = set()

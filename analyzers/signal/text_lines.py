@@ -16,10 +16,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from analyzers.signal.boxes import intersection_over_union, share_of_smaller
 from analyzers.signal.text_compare import same_text
 from analyzers.signal.text_flash import flashes
 from analyzers.signal.text_follow import Doubt, Follower, longest_run, same_places
-from analyzers.signal.text_pixels import Box, box_around, overlap, share_of_smaller, union
+from analyzers.signal.text_pixels import Box, box_around, union
 from analyzers.signal.text_reader import Found, Reading, TextReader
 from analyzers.signal.text_types import (
     Counts,
@@ -187,7 +188,7 @@ class ChunkLines:
         free_left = [line for line in free_left if not self._refused(line)]
         free_right = [line for line in free_right if not self._refused(line)]
         for old, new in self._same_text_pairs(free_left, free_right):
-            moved = overlap(old.box, new.box) < MOVED_OVERLAP
+            moved = intersection_over_union(old.box, new.box) < MOVED_OVERLAP
             if moved or (old.root is not new.root and self._holds(old, new)):
                 new.joined, old.onward = old, new
                 old.last, new.first = new.at - 1, new.at

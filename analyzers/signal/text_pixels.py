@@ -285,25 +285,3 @@ def box_around(points: npt.NDArray[np.float32], width: int, height: int, pad_px:
 def union(first: Box, second: Box) -> Box:
     """The smallest box around two."""
     return min(first[0], second[0]), min(first[1], second[1]), max(first[2], second[2]), max(first[3], second[3])
-
-
-def overlap(first: Box, second: Box) -> float:
-    """Shared area over joint area (intersection over union), in [0, 1]."""
-    shared = _shared(first, second)
-    return shared / (area(first) + area(second) - shared)
-
-
-def share_of_smaller(first: Box, second: Box) -> float:
-    """Shared area over the area of the smaller box, in [0, 1]."""
-    return _shared(first, second) / min(area(first), area(second))
-
-
-def _shared(first: Box, second: Box) -> int:
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    return max(0, width) * max(0, height)
-
-
-def area(box: Box) -> int:
-    """Area in px."""
-    return (box[2] - box[0]) * (box[3] - box[1])

@@ -21,6 +21,7 @@ from analyzers.results.body_pose import (
 )
 from analyzers.results.object_detection import ObjectDetectionResult
 from analyzers.results.poses import FramePoses
+from analyzers.signal.boxes import intersection_over_union
 from analyzers.vision.gestures import RULES, gestures_of
 from analyzers.vision.object_tracks import box_of
 from analyzers.vision.presence import presence, runs, sample_spans
@@ -216,7 +217,11 @@ class People:
             for thing in by_time.get(round(self._times[s.frame] / _SAME_TIME_S), ()):
                 box = thing.bounding_box
                 theirs = (box.x, box.y, box.x + box.width, box.y + box.height)
-                if thing.object_class == "person" and thing.track_id is not None and _overlap(s.box, theirs) >= 0.5:
+                if (
+                    thing.object_class == "person"
+                    and thing.track_id is not None
+                    and intersection_over_union(s.box.tolist(), theirs) >= 0.5
+                ):
                     votes[thing.track_id] += 1
         # Of equals the lower number, so that the order of votes does not decide.
         return min(votes, key=lambda track: (-votes[track], track)) if votes else None
@@ -286,12 +291,3 @@ def _keypoint(name: str, joint: Float32Array) -> Keypoint:
         y=float(joint[1]) if placed else None,
         confidence=float(joint[2]),
     )
-
-
-def _overlap(a: Float32Array, b: Sequence[float]) -> float:
-    """Intersection over union of two boxes (left, top, right, bottom)."""
-    width = max(0.0, min(float(a[2]), b[2]) - max(float(a[0]), b[0]))
-    height = max(0.0, min(float(a[3]), b[3]) - max(float(a[1]), b[1]))
-    both = width * height
-    total = float((a[2] - a[0]) * (a[3] - a[1])) + (b[2] - b[0]) * (b[3] - b[1]) - both
-    return both / total if total > 0.0 else 0.0

@@ -11,6 +11,7 @@ from analyzers.results.object_detection import FrameObjects, ObjectInstance
 from analyzers.results.product_detection import Evidence, NameVote, Product
 from analyzers.results.speech_transcription import Segment
 from analyzers.results.text_overlay import TextOverlay
+from analyzers.signal.boxes import intersection_over_union, shared_area
 from analyzers.vision.presence import presence
 from schema.base import BoundingBox, TimedSpan
 
@@ -82,7 +83,7 @@ def _same(crop: ProductCrop, instance: ObjectInstance, sight: Sight) -> bool:
     return (
         crop.object_class == instance.object_class
         and abs(crop.timestamp - sight.time_s) <= SAME_FRAME_S
-        and intersection_over_union(crop.bounding_box, sight.box) >= SAME_BOX
+        and intersection_over_union(_corners(crop.bounding_box), _corners(sight.box)) >= SAME_BOX
     )
 
 
@@ -233,7 +234,8 @@ def _said(segment: Segment, matched: str) -> Evidence:
 
 
 def _touches(sight: Sight, near_px: float) -> bool:
-    return any(_shared(_grown(sight.box, near_px), person) > 0.0 for person in sight.persons)
+    near = _corners(_grown(sight.box, near_px))
+    return any(shared_area(near, _corners(person)) > 0.0 for person in sight.persons)
 
 
 def _grown(box: BoundingBox, by_px: float) -> BoundingBox:
@@ -241,17 +243,9 @@ def _grown(box: BoundingBox, by_px: float) -> BoundingBox:
     return BoundingBox(x=left, y=top, width=box.x + box.width + by_px - left, height=box.y + box.height + by_px - top)
 
 
-def _shared(a: BoundingBox, b: BoundingBox) -> float:
-    wide = min(a.x + a.width, b.x + b.width) - max(a.x, b.x)
-    high = min(a.y + a.height, b.y + b.height) - max(a.y, b.y)
-    return max(0.0, wide) * max(0.0, high)
-
-
 def _share_inside(inner: BoundingBox, outer: BoundingBox) -> float:
-    return _shared(inner, outer) / (inner.width * inner.height)
+    return shared_area(_corners(inner), _corners(outer)) / (inner.width * inner.height)
 
 
-def intersection_over_union(a: BoundingBox, b: BoundingBox) -> float:
-    """Of two boxes, in [0, 1]."""
-    shared = _shared(a, b)
-    return shared / (a.width * a.height + b.width * b.height - shared)
+def _corners(box: BoundingBox) -> tuple[float, float, float, float]:
+    return box.x, box.y, box.x + box.width, box.y + box.height
