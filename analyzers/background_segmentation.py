@@ -191,13 +191,12 @@ class BackgroundSegmentation(
     def timeline(self, result: BackgroundSegmentationResult) -> list[TimelineItem]:
         """Each background's setting."""
         return [
-            TimelineItem(
-                start_time=span.start_time,
-                end_time=span.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=span.kind if span.place is None else f"{span.kind}, {span.place}",
-                score=span.place_score,
+            TimelineItem.of(
+                span,
+                "seen",
+                self.name,
+                span.kind if span.place is None else f"{span.kind}, {span.place}",
+                span.place_score,
             )
             for span in result.settings
             if span.kind != "uncertain"

@@ -256,13 +256,12 @@ class BodyPose(Analyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
         """Gestures and postures; whose, where there are several people."""
         several = len(result.people) > 1
         return [
-            TimelineItem(
-                start_time=g.start_time,
-                end_time=g.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=_words(g.gesture, g.side) + (f" (person {g.track_id})" if several else ""),
-                score=g.score,
+            TimelineItem.of(
+                g,
+                "seen",
+                self.name,
+                _words(g.gesture, g.side) + (f" (person {g.track_id})" if several else ""),
+                g.score,
             )
             for g in result.gestures
         ]

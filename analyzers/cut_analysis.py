@@ -169,7 +169,7 @@ class CutAnalysis(Analyzer[CutAnalysisConfig, FrameChunk, Sketches, CutAnalysisR
     """Finds cuts, fades, dissolves and the shots between them."""
 
     name = "cut_analysis"
-    version = "3"
+    version = "4"
     title = "Cuts, fades, dissolves and shots"
     Config = CutAnalysisConfig
     Result = CutAnalysisResult
@@ -223,17 +223,7 @@ class CutAnalysis(Analyzer[CutAnalysisConfig, FrameChunk, Sketches, CutAnalysisR
 
     def timeline(self, result: CutAnalysisResult) -> list[TimelineItem]:
         """Each cut at the frame where the new shot begins, each gradual transition with its span."""
-        items = [
-            TimelineItem(
-                start_time=t.start_time,
-                end_time=t.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=t.kind.replace("_", " "),
-                score=t.score,
-            )
-            for t in result.transitions
-        ]
+        items = [TimelineItem.of(t, "seen", self.name, t.kind.replace("_", " "), t.score) for t in result.transitions]
         for cut, shot in zip(result.cuts, result.shots[1:], strict=True):
             if cut.type in ("hard", "jump"):
                 end_s = min(cut.timestamp + _MARK_S, shot.end_time)

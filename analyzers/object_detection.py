@@ -156,13 +156,12 @@ class ObjectDetection(Analyzer[ObjectDetectionConfig, FrameChunk, Detections, Ob
     def timeline(self, result: ObjectDetectionResult) -> list[TimelineItem]:
         """Each span of each class, with the most there are at once."""
         items = [
-            TimelineItem(
-                start_time=span.start_time,
-                end_time=span.end_time,
-                channel="seen",
-                analyzer=self.name,
-                label=_counted(found.object_class, _most(result, found.object_class, span.start_time, span.end_time)),
-                score=found.best_confidence,
+            TimelineItem.of(
+                span,
+                "seen",
+                self.name,
+                _counted(found.object_class, _most(result, found.object_class, span.start_time, span.end_time)),
+                found.best_confidence,
             )
             for found in result.classes
             for span in found.spans
