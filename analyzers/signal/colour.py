@@ -109,7 +109,11 @@ def warmth(lab: Float64Array) -> Float64Array:
     return np.asarray(0.02 * chroma**1.07 * np.cos(hue - np.deg2rad(50.0)), np.float64)
 
 
-def kmeans(points: Float64Array, weights: Float64Array, k: int, seed: int, restarts: int = 2) -> Clusters:
+STARTS = 2
+"""Of k-means, of which the best is kept: each start may end in another local minimum."""
+
+
+def kmeans(points: Float64Array, weights: Float64Array, k: int, seed: int) -> Clusters:
     """Weighted k-means of colours; the same input and seed give the same output.
 
     Args:
@@ -117,11 +121,10 @@ def kmeans(points: Float64Array, weights: Float64Array, k: int, seed: int, resta
         weights: float64 (N,), > 0.
         k: Most clusters; fewer where there are fewer points.
         seed: Of the k-means++ start.
-        restarts: Starts of which the best is kept.
     """
     rng = np.random.default_rng(seed)
     best, best_cost = np.zeros((0, 3)), np.inf
-    for _ in range(restarts):
+    for _ in range(STARTS):
         centres = _start(points, weights, min(k, len(points)), rng)
         for _ in range(40):
             label, distance = _nearest(points, centres)

@@ -15,9 +15,11 @@ SPREAD_FLOORS = (2.0, 1.0, 0.02)
 """Least spread taken for level (dB), pitch (semitones) and length (s), so that the tiny changes of a monotonous voice
 are no emphasis: twice the smallest differences heard in running speech."""
 
-
 LIMIT = 2.5
 """No z-score counts for more, so that nothing is prominent by one measure alone."""
+
+LEAST_PITCHES = 8
+"""Fewer clear pitches tell no change: a run that is shorter than most vowels."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,9 @@ def regularity(trains: Sequence[Sequence[float]]) -> Regularity | None:
     return Regularity(100.0 * float(np.mean(pairs)), float(every.std()) / mean, mean, len(every))
 
 
-def pitch_change(f0_hz: Float64Array, shortest: int = 8) -> float | None:
-    """Semitones from the first third to the last third (medians) of a run of clear pitches; None below ``shortest``."""
-    if len(f0_hz) < shortest:
+def pitch_change(f0_hz: Float64Array) -> float | None:
+    """Semitones from the first to the last third (medians) of a run of clear pitches; None below ``LEAST_PITCHES``."""
+    if len(f0_hz) < LEAST_PITCHES:
         return None
     third = len(f0_hz) // 3
     return semitones(float(np.median(f0_hz[-third:]))) - semitones(float(np.median(f0_hz[:third])))

@@ -44,15 +44,13 @@ def presence(spans: Iterable[tuple[float, float] | None], bridge_s: float) -> tu
     return tuple(TimedSpan(start_time=a, end_time=b) for a, b in joined)
 
 
-def runs(
-    keys: Sequence[Key], spans: Sequence[tuple[float, float] | None], step_s: float = 1e-6
-) -> list[tuple[Key, tuple[float, float]]]:
+def runs(keys: Sequence[Key], spans: Sequence[tuple[float, float] | None]) -> list[tuple[Key, tuple[float, float]]]:
     """Stretches of one key: neighbouring samples with equal keys whose spans touch."""
     found: list[tuple[Key, tuple[float, float]]] = []
     for key, span in zip(keys, spans, strict=True):
         if span is None:
             continue
-        if found and found[-1][0] == key and span[0] - found[-1][1][1] <= step_s:
+        if found and found[-1][0] == key and span[0] - found[-1][1][1] <= 1e-6:
             found[-1] = (key, (found[-1][1][0], span[1]))
         else:
             found.append((key, span))
