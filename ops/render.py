@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from ops.render_checklist import checklist_table, remedies_table
-from reducer.document import describe_video
+from reducer.describe import describe_video
 from schema.document import AnalysisDocument, PostFacts, TimelineEntry
 from schema.jobs import AnalyzerProgress
 

@@ -30,8 +30,8 @@ def checklist_of(sections: Mapping[str, Section], breakdown: Breakdown, video: V
     for number, point in enumerate(POINTS, 1):
         questions = []
         for asked in point.questions:
-            without = moot.get(asked.of or point.of)
-            tried = [without] if without else [_look(way, sections, root) for way in asked.ways]
+            without = [moot[of] for of in asked.of or (point.of,) if of in moot]
+            tried = without or [_look(way, sections, root) for way in asked.ways]
             own = {f"{o.analyzer}.{o.error.code}": o for o in tried if isinstance(o, Lack)}
             question = _question(f"{point.key}.{asked.key}", asked.asks, tried, own)
             lacks |= {key: own[key] for key in question.lacking}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from reducer.breakdown import breakdown_of
 from reducer.checklist import checklist_of
+from reducer.describe import describe_video
 from reducer.quality import quality_of
 from reducer.sections import Outcome
 from reducer.timeline import fuse
@@ -84,14 +85,3 @@ def _summary(sections: Mapping[str, Section], video: VideoFacts) -> Summary:
         if section.result is None and section.error
     )
     return Summary(text=" ".join((describe_video(video), *points)), points=points, missing=missing)
-
-
-def describe_video(video: VideoFacts) -> str:
-    """The video's facts as one sentence."""
-    sound = "with sound" if video.audio else "without sound"
-    if not video.has_video:
-        return f"A sound of {video.duration_s:.1f} s without pictures."
-    shape = "vertical" if (video.height or 0) > (video.width or 0) else "horizontal"
-    rate = f" at {video.frame_rate:.4g} frames per second" if video.frame_rate else ""
-    cut_short = "; the file is cut short" if video.truncated else "; the file is damaged" if video.decode_error else ""
-    return f"A {shape} video of {video.duration_s:.1f} s, {video.width}x{video.height}{rate}, {sound}{cut_short}."

@@ -62,7 +62,7 @@ class Asked:
     key: str
     asks: str
     ways: tuple[Way, ...]
-    of: Of | None = None
+    of: tuple[Of, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,25 +84,25 @@ NO_ANSWER = Open(
 NO_SPEAKER_MODEL = Open(
     "no_speaker_model",
     "Nothing tells voices apart: the catalogue has no model for speakers, and pitch alone would be a guess.",
-    "None here: a person who listens can tell. people.at_once counts who is seen, not who speaks.",
+    "No analyzer here can; listen to it. people.at_once counts who is seen, not who speaks.",
 )
 NO_PERSON_MODEL = Open(
     "no_person_model",
     "Nothing knows a person again after a cut: tracks end with their shot, and faces are not compared.",
-    "None here: a person who looks can tell. people.at_once has the most people in one picture.",
+    "No analyzer here can; look at it. people.at_once has the most people in one picture.",
 )
 NOT_PARTED = Open(
     "not_parted",
     "Motion is measured over the whole picture; nothing parts that of the background from that of the subject.",
-    "None here: place.movement has all that moves against the camera, object_detection how far each thing gets.",
+    "No analyzer here can; the nearest is place.movement, all that moves against the camera.",
 )
 SCRIPT_ONLY = Open(
     "script_only",
     "A text's language is named only where its script decides it, and Latin letters do not.",
-    "None here: `script` says which letters they are, and speech.language what is spoken.",
+    "No analyzer here can; `script` names the letters, and speech.language has what is spoken.",
 )
 NO_WORD_LIST = Open(
     "no_word_list",
     "There is no list of words of the second person for the language that is spoken.",
-    "None here: speech.transcript has the words.",
+    "No analyzer here can; speech.transcript has the words.",
 )

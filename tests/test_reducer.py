@@ -11,7 +11,8 @@ from analyzers.base import AnalyzerResult
 from analyzers.host import Cost, Description, Observed
 from media.needs import FrameNeed, Needs, Rate
 from media.types import DecodeReport
-from reducer.document import build_document, describe_video
+from reducer.describe import describe_video
+from reducer.document import build_document
 from reducer.facts import facts_after_decode
 from reducer.quality import disorder, quality_of
 from reducer.sections import Outcome, Tally, lost_error, starved_outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Literal
 
 from rich.console import Console
 
@@ -18,8 +19,8 @@ def question(key: str, status: QuestionStatus, *lacking: str) -> Question:
     return Question(key=key, asks=key.partition(".")[2], status=status, found_at=places, lacking=lacking)
 
 
-def lack(remedy: str) -> Lack:
-    return Lack(analyzer="a", status="unavailable", error=SectionError(code="c", reason="r", remedy=remedy))
+def lack(remedy: str, status: Literal["unavailable", "not_run"] = "unavailable") -> Lack:
+    return Lack(analyzer="a", status=status, error=SectionError(code="c", reason="r", remedy=remedy))
 
 
 def point(number: int, topic: str, *questions: Question) -> ChecklistPoint:
@@ -55,7 +56,8 @@ def test_points_count_what_applies() -> None:
     assert row(text, "1 full") == ["1 full", "1 of 1", ""]
     assert row(text, "2 half") == ["2 half", "1 of 2", "two"]
     assert row(text, "3 some") == ["3 some", "1 of 1", "one (in part)"]
-    assert row(text, "4 mute") == ["4 mute", "-", "does not apply"]
+    assert "4 mute" not in text
+    assert "does not apply: mute" in text
     assert row(text, PULL) == [PULL, "half: two"]
 
 
@@ -64,6 +66,25 @@ def test_many_open_questions_are_counted() -> None:
     text = printed(Checklist(points=(point(1, "p", *many),), lacks={"a.c": lack(PULL), "b.c": lack("Nothing here.")}))
     assert row(text, "1 p")[2].endswith("q5; +2")
     assert row(text, PULL)[1] == row(text, "Nothing here.")[1] == "8: 8 of p"
+
+
+def test_what_was_not_asked_for_is_counted_and_no_more() -> None:
+    text = printed(
+        Checklist(
+            points=(
+                point(1, "none", question("a.one", "unanswered", "b.c"), question("a.two", "not_applicable")),
+                point(
+                    2, "both", *(question(f"b.q{k}", "unanswered", key) for k, key in enumerate(("a.c", "b.c", "b.c")))
+                ),
+            ),
+            lacks={"a.c": lack(PULL), "b.c": lack("Ask for it.", "not_run")},
+        )
+    )
+    assert "1 none" not in text
+    assert "not asked for: none" in text
+    assert row(text, "2 both") == ["2 both", "0 of 3", "q0; 2 not asked for"]
+    assert row(text, PULL) == [PULL, "both: q0"]
+    assert "Ask for it." not in text
 
 
 def test_nothing_is_to_be_done_where_nothing_is_open() -> None:
