@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from analyzers.inference.device import Device, open_device
 from analyzers.inference.easyocr_reader import EASYOCR_LANGUAGES, EasyOcrReader
 from analyzers.runtime import Runtime
 from tests.run import make_analyzer, run_on_frames
+from tests.tiny import maker
 from tests.tiny_weights import TinyWeights
+from weights.manifest import pin
+from weights.record import missing_files
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,23 +41,28 @@ def reader(tiny_weights: TinyWeights, cpu: Device) -> EasyOcrReader:
     return EasyOcrReader(tiny_weights.path("easyocr-english"), EASYOCR_LANGUAGES["english"], 0.0, cpu)
 
 
-@pytest.fixture(scope="module")
-def reference(reader: EasyOcrReader, tiny_weights: TinyWeights) -> Any:
-    """The library's own reader on the same files; after ``reader``, which makes them acceptable to its md5 table."""
+def library_reader(folder: Path, languages: Sequence[str], detector: bool = True) -> Any:
+    """The library's own reader; after ours, which makes the files acceptable to its md5 table."""
     import easyocr
 
-    folder = str(tiny_weights.path("easyocr-english"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return easyocr.Reader(
-            ["en"],
+            list(languages),
             gpu=False,
-            model_storage_directory=folder,
-            user_network_directory=folder,
+            model_storage_directory=str(folder),
+            user_network_directory=str(folder),
             download_enabled=False,
+            detector=detector,
             quantize=False,
             verbose=False,
         )
+
+
+@pytest.fixture(scope="module")
+def reference(reader: EasyOcrReader, tiny_weights: TinyWeights) -> Any:
+    """The library's own reader on the same files."""
+    return library_reader(tiny_weights.path("easyocr-english"), ["en"])
 
 
 def page(height: int, width: int) -> np.ndarray[Any, Any]:
@@ -106,6 +115,23 @@ def test_readings_are_the_librarys_own(reader: EasyOcrReader, reference: Any, sh
     theirs = [reference.recognize(picture, [], [quad.tolist()], reformat=False)[0] for quad in quads]
     assert [r.text for r in readings] == [text.strip() for _, text, _ in theirs]
     assert [r.score for r in readings] == pytest.approx([score for _, _, score in theirs], abs=1e-6)
+
+
+@pytest.mark.parametrize("script", sorted(EASYOCR_LANGUAGES.keys() - {"english"}))
+def test_every_scripts_pin_loads_and_reads_as_the_library_does(script: str, tmp_path: Path, cpu: Device) -> None:
+    """Each has a recogniser of its own, with as many answers as its script has characters."""
+    folder = tmp_path / f"easyocr-{script}"
+    folder.mkdir()
+    maker(folder.name)(folder)
+    assert missing_files(pin(folder.name), [file.name for file in folder.iterdir()]) == []
+    picture = page(120, 200)
+    quads = [np.array([[5, y - 25], [195, y - 25], [195, y + 8], [5, y + 8]], np.float32) for y in (40, 80)]
+    mine = EasyOcrReader(folder, EASYOCR_LANGUAGES[script], 0.0, cpu).read(picture, quads)
+    library = library_reader(folder, EASYOCR_LANGUAGES[script], detector=False)
+    theirs = [library.recognize(picture, [], [quad.tolist()], reformat=False)[0] for quad in quads]
+    assert [r.text for r in mine] == [text.strip() for _, text, _ in theirs]
+    assert all(r.text for r in mine)
+    assert [r.score for r in mine] == pytest.approx([score for _, _, score in theirs], abs=1e-6)
 
 
 def test_a_score_is_the_mean_of_the_region_map_inside_the_box(reader: EasyOcrReader) -> None:
