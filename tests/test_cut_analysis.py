@@ -330,10 +330,49 @@ def test_brightness_ramps_of_a_plain_picture_are_fades(analyzer):
     assert result.cuts[0].frame == pytest.approx(60, abs=3)
 
 
-def test_a_pan_from_a_plain_wall_is_no_fade(analyzer):
-    wide = np.concatenate([np.full((HEIGHT, 2 * WIDTH, 3), 128, np.uint8), picture(5, 2 * WIDTH)], axis=1)
-    frames = np.stack([wide[:, x : x + WIDTH] for x in range(0, 3 * WIDTH - 10, 6)])
+@pytest.mark.parametrize(
+    ("seed", "step", "wall"), [(5, 6, 128), (1, 6, 128), (7, 9, 128), (11, 12, 128), (9, 3, 10), (7, 9, 240)]
+)
+def test_a_pan_from_a_plain_wall_is_no_fade(analyzer, seed, step, wall):
+    wide = np.concatenate([np.full((HEIGHT, 2 * WIDTH, 3), wall, np.uint8), picture(seed, 2 * WIDTH)], axis=1)
+    frames = np.stack([wide[:, x : x + WIDTH] for x in range(0, 3 * WIDTH - 10, step)])
     assert run_on_frames(analyzer, frames, FPS).transitions == ()
+
+
+def wiped(seed, count):
+    """A picture that comes in from the left over grey."""
+    frames = np.full((count, HEIGHT, WIDTH, 3), 60, np.uint8)
+    for k in range(count):
+        frames[k, :, : WIDTH * k // count] = picture(seed)[:, : WIDTH * k // count]
+    return frames
+
+
+def grown(seed, count):
+    """A picture that grows out of a grey ground."""
+    import cv2
+
+    frames = np.full((count, HEIGHT, WIDTH, 3), 60, np.uint8)
+    for k in range(count):
+        w, h = max(2, WIDTH * (k + 1) // count), max(2, HEIGHT * (k + 1) // count)
+        top, left = (HEIGHT - h) // 2, (WIDTH - w) // 2
+        frames[k, top : top + h, left : left + w] = cv2.resize(picture(seed), (w, h), interpolation=cv2.INTER_AREA)
+    return frames
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("comes", [wiped, grown])
+def test_a_picture_that_comes_in_part_by_part_is_no_fade(analyzer, comes, seed):
+    frames = join(plain((60, 60, 60), 20), comes(seed, 40), still(seed, 20))
+    assert not [t for t in run_on_frames(analyzer, frames, FPS).transitions if t.kind.startswith("fade")]
+
+
+@pytest.mark.parametrize("colour", [BLACK, WHITE])
+def test_fade_in_a_fast_pan(analyzer, colour):
+    """The other side: everything moves, and yet all of it goes together."""
+    out = faded(pan(1, 60, 8.0), 25, 50, colour, into=True)[:50]
+    result = run_on_frames(analyzer, join(out, plain(colour, 10)), FPS)
+    assert [t.kind for t in result.transitions] == ["fade_out"]
+    assert result.transitions[0].end_frame == pytest.approx(50, abs=2)
 
 
 # Dissolves

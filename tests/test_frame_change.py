@@ -81,7 +81,7 @@ def test_held_pictures_reach_further() -> None:
     """The changes that a cut is compared with are those left when repeats are left out."""
     sizes = np.zeros(60)
     sizes[np.arange(0, 60, 3)] = 10.0
-    assert neighbours(sizes, 30, 12.0).tolist() == [18, 21, 24, 26, 27, 28, 29, 31, 32, 33, 34, 36, 39, 42]
+    assert neighbours(sizes.tolist(), 30, 12.0) == [18, 21, 24, 26, 27, 28, 29, 31, 32, 33, 34, 36, 39, 42]
 
 
 def test_chunks_do_not_show() -> None:

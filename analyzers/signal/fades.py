@@ -35,9 +35,13 @@ FLOOR_SHARE = 0.35
 FLAT_SLOPE = 0.12
 """A fade has ended where its slope falls below this share of its steepest."""
 
-UNEVEN = 0.2
-"""How much further the brightest pixels may be from the plain colour than all together, as shares of their own full
-distance: in a fade all go together; an object or a pan that leaves a plain wall shows some pixels in full at once."""
+MIN_EVENNESS = 0.77
+"""Evenness of the pictures on the way over that of the full one, both as mean over root mean square of the pixels'
+distances: in a fade all pixels go together, so it stays (0.90 to 1.12 over 250 fades, moving ones among them). An
+object, a wipe or a pan that leaves a plain wall shows a few pixels in full and the others not at all (at most 0.64)."""
+
+WIDE_SHARE = 0.1
+"""Share of the picture that a fade changes at least: less is a caption."""
 
 OPEN_SHARE = 0.6
 """A fade that the clip's end or a cut breaks off counts when it has lost this share."""
@@ -218,10 +222,10 @@ def _fade(
     last = first + int(np.argmax(rise[first:] >= 0.97))
     if last - first < steps or np.max(np.diff(rise[first : last + 1])) > MAX_STEP:
         return None
-    away = np.sqrt(np.square(thumbs[[order[i] for i in range(first, last + 1)]] - colour).sum(axis=-1))
-    if not _is_even(away, rise[first : last + 1]):
+    path = _along(thumbs, order[first : last + 1])
+    if not _is_even(path, path[0], rise[first : last + 1]):
         return None
-    smooth = _steady_share(thumbs, [order[i] for i in range(first, last + 1)], colour)
+    smooth = _steady_share(path, colour)
     inner, outer = order[first], order[last]
     # The frame at the full end still is the picture itself, the one at the plain end the plain colour.
     start, end = (outer + 1, inner) if direction == "out" else (inner + 1, outer)
@@ -229,37 +233,52 @@ def _fade(
     return Fade(direction, start, end, plain, shown, reach, float(np.clip(reach / peak * smooth, 0.0, 1.0)), True)
 
 
+def _along(thumbs: Float32Array, order: range) -> Float32Array:
+    """The pictures in this order of consecutive frames, as a view."""
+    part = thumbs[min(order) : max(order) + 1]
+    return part if order.step > 0 else part[::-1]
+
+
 def _end_of_rise(total: Float64Array) -> int:
     """Where the distance from the plain colour stops growing: it falls, or its slope has become flat."""
     best = 0
     steepest = 0.0
-    for i in range(1, len(total)):
-        if total[i] > total[best]:
+    values: list[float] = total.tolist()
+    for i in range(1, len(values)):
+        if values[i] > values[best]:
             best = i
-        slope = (total[i] - total[max(0, i - 4)]) / min(i, 4)
+        slope = (values[i] - values[max(0, i - 4)]) / min(i, 4)
         steepest = max(steepest, slope)
-        if total[i] < total[best] - max(2.0, 0.08 * total[best]):
+        if values[i] < values[best] - max(2.0, 0.08 * values[best]):
             break
-        if i >= 4 and steepest > 0.0 and slope < FLAT_SLOPE * steepest and total[best] > PLAIN_LEVELS * 2:
+        if i >= 4 and steepest > 0.0 and slope < FLAT_SLOPE * steepest and values[best] > PLAIN_LEVELS * 2:
             break
     return best
 
 
-def _is_even(away: Float32Array, rise: Float64Array) -> bool:
-    """Whether the pixels furthest from the colour grow like all: a fade, and no object on a plain ground."""
-    upper = np.percentile(away, 90, axis=(1, 2))
-    if upper[-1] <= upper[0]:
+def _is_even(shown: Float32Array, ground: Float32Array, rise: Float64Array) -> bool:
+    """Whether all pixels leave the plain picture together: a fade, and no object on a plain ground.
+
+    Args:
+        shown: float32 (N, h, w, 3), from the plain picture to the full one.
+        ground: float32 (h, w, 3) or (3,), the plain picture or colour.
+        rise: float64 (N,), share of the way.
+    """
+    inside = np.flatnonzero((rise > 0.15) & (rise < 0.7))
+    away = shown[np.append(inside, len(shown) - 1)] - ground
+    squares = np.einsum("nhwc,nhwc->nhw", away, away).reshape(len(away), -1)
+    sizes = np.sqrt(squares)
+    if float((sizes[-1] > STEADY_LEVELS).mean()) < WIDE_SHARE:
         return False
-    share = (upper - upper[0]) / (upper[-1] - upper[0])
-    inside = (rise > 0.15) & (rise < 0.7)
-    return not inside.any() or float(np.median(share[inside] - rise[inside])) <= UNEVEN
+    evenness = sizes.mean(axis=1) / np.sqrt(squares.mean(axis=1) + 1e-6)
+    return not len(inside) or float(np.median(evenness[:-1])) >= MIN_EVENNESS * float(evenness[-1])
 
 
-def _steady_share(thumbs: Float32Array, frames: list[int], colour: Float32Array) -> float:
+def _steady_share(shown: Float32Array, colour: Float32Array) -> float:
     """Median cosine of consecutive pictures, seen from the colour: 1 when only their distance from it changes."""
-    away = (thumbs[frames] - colour).reshape(len(frames), -1)
-    norm = np.sqrt(np.square(away).sum(axis=1)) + 1e-3
-    return float(np.median(np.sum(away[1:] * away[:-1], axis=1) / (norm[1:] * norm[:-1])))
+    away = (shown - colour).reshape(len(shown), -1)
+    norm = np.sqrt(np.einsum("nf,nf->n", away, away)) + 1e-3
+    return float(np.median(np.einsum("nf,nf->n", away[1:], away[:-1]) / (norm[1:] * norm[:-1])))
 
 
 def _broken_off(
@@ -286,8 +305,9 @@ def _broken_off(
                     continue
                 if np.max(np.diff(total[: top + 1])) > MAX_STEP * float(total[top] - total[0]):
                     continue
-                smooth = _steady_share(thumbs, list(order[: top + 1]), colour)
-                if smooth < STEADY_OPEN:
+                path = _along(thumbs, order[: top + 1])
+                smooth = _steady_share(path, colour)
+                if smooth < STEADY_OPEN or not _is_even(path, colour, total[: top + 1] / float(total[top])):
                     continue
                 outer = order[top]
                 span = (outer + 1, plain + 1) if direction == "out" else (plain, outer)

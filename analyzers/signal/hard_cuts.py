@@ -194,19 +194,20 @@ def _short_frame(stretch: Float32Array) -> int | None:
     first, last, middle = stretch[0], stretch[-1], stretch[1:-1]
     way = last - first
     length = float(np.sum(way * way))
-    if length <= 0.0 or correlation(first, last) > SAME_PICTURE:
+    if length <= 0.0:
         return None
-    alpha = np.array([float(np.sum((frame - first) * way)) / length for frame in middle])
-    rest = [
-        distance(frame, first + a * way) / np.sqrt(length / way.size) for frame, a in zip(middle, alpha, strict=True)
-    ]
-    steps = np.diff(alpha, prepend=0.0, append=1.0)
-    if max(rest) <= BLEND_RESIDUAL and np.all(steps > MIN_BLEND):
-        return int(np.searchsorted(alpha, 0.5))
-    light = [float(frame[..., 0].mean()) for frame in stretch]
-    if min(light[1:-1]) > max(light[0], light[-1]) + FLASH_LEVELS:
-        return len(middle)
-    return None
+    away = (middle - first).reshape(len(middle), -1)
+    alpha = (away @ way.ravel() / length).astype(np.float64)
+    off = away - alpha[:, None] * way.ravel()
+    rest = np.sqrt(np.einsum("kf,kf->k", off, off) / length)
+    found = None
+    if rest.max() <= BLEND_RESIDUAL and np.all(np.diff(alpha, prepend=0.0, append=1.0) > MIN_BLEND):
+        found = int(np.searchsorted(alpha, 0.5))
+    else:
+        light = stretch[..., 0].mean(axis=(1, 2))
+        if light[1:-1].min() > max(light[0], light[-1]) + FLASH_LEVELS:
+            found = len(middle)
+    return None if found is None or correlation(first, last) > SAME_PICTURE else found
 
 
 def _whole_blocks(thumbs: Float32Array) -> Float32Array:

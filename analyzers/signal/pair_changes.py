@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzers.signal.frame_change import ChangeMeter
-from analyzers.signal.frame_sketch import Sketches, block_changes, neighbours, suspects
+from analyzers.signal.frame_sketch import Sketches, block_changes, mean_changes, neighbours, suspects
 from media.types import Float32Array, Float64Array, Int64Array
 
 
@@ -30,7 +30,7 @@ class PairChanges:
         self.sketches = sketches
         self._meter = meter
         changes = block_changes(sketches.thumbs)
-        self.sizes: Float64Array = changes.mean(axis=(1, 2), dtype=np.float64)
+        self.sizes: Float64Array = mean_changes(changes)
         self.suspects: Int64Array = suspects(changes)
         n = len(sketches)
         self.still: Float32Array = np.zeros((n, *meter.blocks(sketches.pictures)), np.float32)
@@ -54,5 +54,7 @@ class PairChanges:
 
     def measure_around(self, frames: Int64Array) -> None:
         """Measures what the changes to these frames are compared with."""
-        if len(frames):
-            self.measure(np.concatenate([neighbours(self.sizes, int(i), float(self.sizes[i])) for i in frames]))
+        sizes: list[float] = self.sizes.tolist()
+        wanted = {near for i in frames.tolist() for near in neighbours(sizes, i, sizes[i])}
+        if wanted:
+            self.measure(np.array(sorted(wanted)))

@@ -82,7 +82,7 @@ class Area:
 
 def active_area(thumbs: npt.NDArray[np.uint8]) -> Area:
     """The picture without bars; one thumbnail pixel is left out beside a bar, since it mixes both."""
-    bright = thumbs[..., 0].max(axis=0) > BAR_LUMA
+    bright = thumbs.max(axis=0)[..., 0] > BAR_LUMA
     return Area(_inside(bright.any(axis=1)), _inside(bright.any(axis=0)))
 
 
