@@ -19,15 +19,15 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable, Unavailable
+from analyzers.base import AnalyzerConfig, Context, NotApplicable, Unavailable
 from analyzers.inference.age import AgeLook, AgeModel, FaceCrop, open_age_model
 from analyzers.inference.device import open_device
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.results.age_estimation import AgeAtMoment, AgeEstimationResult, PersonAge, Presentation, RangeShare
 from analyzers.results.eye_tracking import Box, EyeTrackingResult, FacesSeen, FrameFaces
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameChunk
 from schema.document import TimelineItem
-from weights.store import resolve
 
 HELD = 0.8
 """Share of looks or of probability that a range of years holds."""
@@ -76,7 +76,7 @@ class AgesSeen:
     ranges: tuple[tuple[float, float], ...]
 
 
-class AgeEstimation(Analyzer[AgeEstimationConfig, FrameChunk, AgesSeen, AgeEstimationResult]):
+class AgeEstimation(ModelAnalyzer[AgeEstimationConfig, FrameChunk, AgesSeen, AgeEstimationResult]):
     """Judges the age of faces."""
 
     name = "age_estimation"
@@ -92,7 +92,6 @@ class AgeEstimation(Analyzer[AgeEstimationConfig, FrameChunk, AgesSeen, AgeEstim
     def __init__(self, config: AgeEstimationConfig) -> None:
         super().__init__(config)
         self.model: AgeModel | None = None
-        self._loaded: tuple[str, ...] = ()
 
     def needs(self) -> Needs:
         """Colour frames, one per second."""
@@ -100,18 +99,13 @@ class AgeEstimation(Analyzer[AgeEstimationConfig, FrameChunk, AgesSeen, AgeEstim
 
     def load(self) -> None:
         """Loads the network that the licence policy allows."""
-        self.model, self._loaded = None, ()
-        weights = resolve(self.config.model, self.runtime)
+        self.model = None
+        weights = self.find_weights(self.config.model)
         self.model = open_age_model(weights, open_device(self.runtime), self.config.faces_per_batch)
-        self._loaded = (weights.label,)
 
     def warm_up(self) -> None:
         """One grey face."""
         self._network().judge([FaceCrop(np.full((128, 128, 3), 114, np.uint8), (32.0, 32.0, 96.0, 96.0))])
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The network."""
-        return self._loaded
 
     def _network(self) -> AgeModel:
         if self.model is None:

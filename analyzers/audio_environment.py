@@ -24,16 +24,13 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
-from analyzers.inference.device import open_device
-from analyzers.inference.sound_classes import SoundClassifier
+from analyzers.base import AnalyzerConfig, Context, NotApplicable
+from analyzers.inference.sound_analyzer import SoundAnalyzer
 from analyzers.results.audio_environment import AudioEnvironmentResult, PlaceScore, SoundEvent, SoundWindow
 from analyzers.signal.audioset import PLACES, Setting, kinds_of
 from analyzers.signal.speech import RATE_HZ, hysteresis
-from media.needs import AudioNeed, Needs
 from media.types import AudioChunk, AudioClip, Float32Array, Float64Array
 from schema.document import TimelineItem
-from weights.store import Weights, resolve
 
 ModelName = Literal["ast-audioset"]
 
@@ -100,7 +97,7 @@ class ClassesHeard:
     probabilities: npt.NDArray[np.float16]
 
 
-class AudioEnvironment(Analyzer[AudioEnvironmentConfig, AudioChunk, ClassesHeard, AudioEnvironmentResult]):
+class AudioEnvironment(SoundAnalyzer[AudioEnvironmentConfig, ClassesHeard, AudioEnvironmentResult]):
     """Sound events and the place they speak for."""
 
     name = "audio_environment"
@@ -111,30 +108,13 @@ class AudioEnvironment(Analyzer[AudioEnvironmentConfig, AudioChunk, ClassesHeard
     models = ("ast-audioset",)
     load_fields = frozenset({"model"})
 
-    _weights: Weights
-    _classifier: SoundClassifier
-
-    def needs(self) -> Needs:
-        """The whole sound track at 16 kHz, mono."""
-        return Needs(audio=(AudioNeed(RATE_HZ, 1),))
-
     def load(self) -> None:
         """Loads the model.
 
         Raises:
             Unavailable: ``weights_missing``.
         """
-        self._weights = resolve(self.config.model, self.runtime)
-        self._classifier = SoundClassifier(self._weights.path, open_device(self.runtime), "any")
-
-    def warm_up(self) -> None:
-        """One window of noise."""
-        noise = np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32) * 0.01
-        self._classifier.probabilities([noise], 1)
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The model with its revision."""
-        return (self._weights.label,)
+        self.open_classifier(self.config.model, "any")
 
     def observe(self, chunks: Sequence[AudioChunk]) -> list[ClassesHeard]:
         """Judges the windows of all tracks together."""

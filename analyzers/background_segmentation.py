@@ -21,8 +21,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.base import AnalyzerConfig, Context, NotApplicable
 from analyzers.inference.device import open_device
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.inference.oom import in_halves
 from analyzers.results.background_segmentation import (
     BackgroundSegmentationResult,
@@ -48,7 +49,6 @@ from analyzers.vision.segmenter import LabelMap, Segmenter, map_size
 from media.needs import FrameNeed, Needs, Rate
 from media.types import Float32Array, FrameChunk, UInt8Array
 from schema.document import TimelineItem
-from weights.store import resolve
 
 
 class BackgroundSegmentationConfig(AnalyzerConfig):
@@ -100,7 +100,7 @@ class BackgroundSegmentationConfig(AnalyzerConfig):
 
 
 class BackgroundSegmentation(
-    Analyzer[BackgroundSegmentationConfig, FrameChunk, Segmented, BackgroundSegmentationResult]
+    ModelAnalyzer[BackgroundSegmentationConfig, FrameChunk, Segmented, BackgroundSegmentationResult]
 ):
     """Segments pictures and says where they were taken."""
 
@@ -116,7 +116,6 @@ class BackgroundSegmentation(
     def __init__(self, config: BackgroundSegmentationConfig) -> None:
         super().__init__(config)
         self.segmenter: Segmenter | None = None
-        self._loaded: tuple[str, ...] = ()
 
     def needs(self) -> Needs:
         """Colour frames, two per second."""
@@ -124,18 +123,13 @@ class BackgroundSegmentation(
 
     def load(self) -> None:
         """Loads the network."""
-        self.segmenter, self._loaded = None, ()
-        weights = resolve(self.config.model, self.runtime)
+        self.segmenter = None
+        weights = self.find_weights(self.config.model)
         self.segmenter = Segmenter(weights, open_device(self.runtime))
-        self._loaded = (weights.label,)
 
     def warm_up(self) -> None:
         """One grey picture."""
         self._segment([np.full((self.config.short_side_px, self.config.short_side_px, 3), 128, np.uint8)])
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The network."""
-        return self._loaded
 
     def observe(self, chunks: Sequence[FrameChunk]) -> list[Segmented]:
         """Shares of classes, and the maps where masks are asked for."""

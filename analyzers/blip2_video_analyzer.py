@@ -21,11 +21,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, Context, NotApplicable
+from analyzers.base import Context, NotApplicable
 from analyzers.inference.captioner import Captioner
 from analyzers.inference.device import open_device
 from analyzers.inference.generation import Generated
 from analyzers.inference.hub_models import Quantization
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.inference.text_settings import TextConfig
 from analyzers.results.video_text import (
     DescribedSegment,
@@ -42,7 +43,6 @@ from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameChunk
 from schema.base import Seconds, UnitScore
 from schema.document import TimelineItem
-from weights.store import Weights, resolve
 
 
 class Blip2Config(TextConfig):
@@ -98,7 +98,7 @@ class CaptionsSeen:
     texts: tuple[Generated, ...]
 
 
-class Blip2VideoAnalyzer(Analyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Result]):
+class Blip2VideoAnalyzer(ModelAnalyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Result]):
     """Captions of single frames, merged into segments."""
 
     name = "blip2_video_analyzer"
@@ -108,7 +108,6 @@ class Blip2VideoAnalyzer(Analyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Re
     Result = Blip2Result
     models = ("blip2-opt-2.7b", "blip2-flan-t5-xl")
     load_fields = frozenset({"model", "quantization"})
-    _weights: Weights
     captioner: Captioner
 
     def needs(self) -> Needs:
@@ -117,18 +116,13 @@ class Blip2VideoAnalyzer(Analyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Re
 
     def load(self) -> None:
         """Loads the model under the current settings; imports nothing heavy before its files are known to be there."""
-        self._weights = resolve(self.config.model, self.runtime)
-        device = open_device(self.runtime)
-        self.captioner = Captioner(self._weights.path, device, self.config.quantization)
+        weights = self.find_weights(self.config.model)
+        self.captioner = Captioner(weights.path, open_device(self.runtime), self.config.quantization)
 
     def warm_up(self) -> None:
         """One word about a black picture."""
         black = np.zeros((self.config.short_side_px, self.config.short_side_px, 3), np.uint8)
         self.captioner.caption([black], self.config.prompt, self.config.bounds(1))
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The one model, with its revision."""
-        return (self._weights.label,)
 
     def observe(self, chunks: Sequence[FrameChunk]) -> list[CaptionsSeen]:
         """Captions of all chunks' own frames, as one batch."""
@@ -164,7 +158,7 @@ class Blip2VideoAnalyzer(Analyzer[Blip2Config, FrameChunk, CaptionsSeen, Blip2Re
             frame_times=tuple(segment.start_time for segment in captioned),
             repetition=repetition_of(captioned, ()),
             method=Method(
-                model=self._weights.label,
+                model=self.loaded_models()[0],
                 quantization=self.config.quantization,
                 prompt_format="{question}",
                 description_prompt=self.config.prompt,

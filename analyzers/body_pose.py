@@ -21,8 +21,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable, Unavailable
+from analyzers.base import AnalyzerConfig, Context, NotApplicable, Unavailable
 from analyzers.inference.device import open_device
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.inference.oom import in_halves
 from analyzers.results.body_pose import BodyPoseResult, GestureRule
 from analyzers.results.known_shots import known_shots
@@ -38,7 +39,6 @@ from analyzers.vision.yolo import YoloSettings
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameChunk, UInt8Array
 from schema.document import TimelineItem
-from weights.store import resolve
 
 
 class BodyPoseConfig(AnalyzerConfig):
@@ -153,7 +153,7 @@ class BodyPoseConfig(AnalyzerConfig):
         )
 
 
-class BodyPose(Analyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
+class BodyPose(ModelAnalyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
     """Finds people's joints and what they make of them."""
 
     name = "body_pose"
@@ -170,7 +170,6 @@ class BodyPose(Analyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
     def __init__(self, config: BodyPoseConfig) -> None:
         super().__init__(config)
         self.net: YoloPose | VitPose | None = None
-        self._loaded: tuple[str, ...] = ()
 
     def needs(self) -> Needs:
         """Colour frames, three per second."""
@@ -178,12 +177,11 @@ class BodyPose(Analyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
 
     def load(self) -> None:
         """Loads the network, and the tracker's package."""
-        self.net, self._loaded = None, ()
-        weights = resolve(self.config.model, self.runtime)
+        self.net = None
+        weights = self.find_weights(self.config.model)
         device = open_device(self.runtime)
         self.net = YoloPose(weights, device) if weights.pin.format == "torch" else VitPose(weights, device)
         import_tracker()
-        self._loaded = (weights.label,)
 
     def warm_up(self) -> None:
         """One grey picture."""
@@ -193,10 +191,6 @@ class BodyPose(Analyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult]):
             self.net.joints([(grey, np.array([0.0, 0.0, side, side], np.float32))])
         else:
             self._people([grey])
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The network."""
-        return self._loaded
 
     def observe(self, chunks: Sequence[FrameChunk]) -> list[Poses]:
         """Joints of everybody in each own frame, in px of the source."""

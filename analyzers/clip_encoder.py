@@ -20,9 +20,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.base import AnalyzerConfig, Context, NotApplicable
 from analyzers.inference.clip import Clip, shares
 from analyzers.inference.device import open_device
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.results.clip_encoder import (
     SAME_FRAME_S,
     Answer,
@@ -38,7 +39,6 @@ from analyzers.vision.product_classes import PRODUCT_CLASSES, PRODUCT_LABELS
 from media.needs import FrameNeed, Needs, Rate
 from media.types import Float32Array, Float64Array, FrameBatch, FrameChunk, UInt8Array
 from schema.base import BoundingBox
-from weights.store import resolve
 
 HEADLINE_QUESTIONS = ("format", "light")
 
@@ -108,7 +108,7 @@ class ClipSeen:
     crops: tuple[CropSeen, ...]
 
 
-class ClipEncoder(Analyzer[ClipEncoderConfig, FrameChunk, ClipSeen, ClipEncoderResult]):
+class ClipEncoder(ModelAnalyzer[ClipEncoderConfig, FrameChunk, ClipSeen, ClipEncoderResult]):
     """Encodes frames and product boxes."""
 
     name = "clip_encoder"
@@ -124,7 +124,6 @@ class ClipEncoder(Analyzer[ClipEncoderConfig, FrameChunk, ClipSeen, ClipEncoderR
     def __init__(self, config: ClipEncoderConfig) -> None:
         super().__init__(config)
         self.clip: Clip | None = None
-        self._loaded: tuple[str, ...] = ()
         self._sentences = np.zeros((0, 1), np.float32)
         self._labels = np.zeros((0, 1), np.float32)
 
@@ -137,21 +136,17 @@ class ClipEncoder(Analyzer[ClipEncoderConfig, FrameChunk, ClipSeen, ClipEncoderR
 
     def load(self) -> None:
         """Loads CLIP and encodes all sentences."""
-        self.clip, self._loaded = None, ()
-        weights = resolve(self.config.model, self.runtime)
+        self.clip = None
+        weights = self.find_weights(self.config.model)
         clip = Clip(weights.path, open_device(self.runtime))
         self._sentences = clip.embed_texts([s for question in QUESTIONS for s in question.sentences])
         labels = [f"a photo of a {label}" for label in self.config.product_labels]
         self._labels = clip.embed_texts(labels) if labels else np.zeros((0, clip.dimension), np.float32)
-        self.clip, self._loaded = clip, (weights.label,)
+        self.clip = clip
 
     def warm_up(self) -> None:
         """One grey picture."""
         self._encoder().embed_pictures([np.full((224, 224, 3), 114, np.uint8)], 1)
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The encoder."""
-        return self._loaded
 
     def observe(self, chunks: Sequence[FrameChunk]) -> list[ClipSeen]:
         """Vectors of the own frames and of product boxes; those of all chunks share batches."""

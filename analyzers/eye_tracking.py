@@ -20,8 +20,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.base import AnalyzerConfig, Context, NotApplicable
 from analyzers.inference.face_mesh import FaceMesh
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.results.detections import Detections
 from analyzers.results.eye_tracking import Box, EyeTrackingResult, FaceSeen, FacesSeen
 from analyzers.results.known_shots import known_shots
@@ -32,7 +33,6 @@ from analyzers.vision.tracking import import_tracker
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameBatch, FrameChunk, UInt8Array
 from schema.document import TimelineItem
-from weights.store import resolve
 
 HEAD_SHARE = 0.35
 """Upper part of a standing person's box that holds the head; of a portrait's box it holds the face."""
@@ -81,7 +81,7 @@ class EyeTrackingConfig(AnalyzerConfig):
         return FaceSettings(**{name: getattr(self, name) for name in FaceSettings.__dataclass_fields__})
 
 
-class EyeTracking(Analyzer[EyeTrackingConfig, FrameChunk, FacesSeen, EyeTrackingResult]):
+class EyeTracking(ModelAnalyzer[EyeTrackingConfig, FrameChunk, FacesSeen, EyeTrackingResult]):
     """Finds faces and says where they look."""
 
     name = "eye_tracking"
@@ -97,7 +97,6 @@ class EyeTracking(Analyzer[EyeTrackingConfig, FrameChunk, FacesSeen, EyeTracking
     def __init__(self, config: EyeTrackingConfig) -> None:
         super().__init__(config)
         self.mesh: FaceMesh | None = None
-        self._loaded: tuple[str, ...] = ()
 
     def needs(self) -> Needs:
         """Colour frames, five per second."""
@@ -105,20 +104,15 @@ class EyeTracking(Analyzer[EyeTrackingConfig, FrameChunk, FacesSeen, EyeTracking
 
     def load(self) -> None:
         """Loads the landmarker, and the tracker's package."""
-        self.mesh, self._loaded = None, ()
-        weights = resolve(self.config.model, self.runtime)
+        self.mesh = None
+        weights = self.find_weights(self.config.model)
         c = self.config
         self.mesh = FaceMesh(weights.path, c.max_faces, c.min_detection, c.min_presence)
         import_tracker()
-        self._loaded = (weights.label,)
 
     def warm_up(self) -> None:
         """One grey picture."""
         self._mesh().faces(np.full((256, 256, 3), 114, np.uint8))
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The landmarker."""
-        return self._loaded
 
     def _mesh(self) -> FaceMesh:
         if self.mesh is None:

@@ -19,8 +19,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.base import AnalyzerConfig, Context, NotApplicable
 from analyzers.inference.device import open_device
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.inference.oom import in_halves
 from analyzers.results.detections import Detections, FrameDetections, pack_detections
 from analyzers.results.known_shots import known_shots
@@ -33,7 +34,6 @@ from analyzers.vision.yolo import YoloSettings
 from media.needs import FrameNeed, Needs, Rate
 from media.types import FrameChunk, UInt8Array
 from schema.document import TimelineItem
-from weights.store import resolve
 
 HEADLINE_CLASSES = 5
 """Most classes that the headline names."""
@@ -83,7 +83,7 @@ class ObjectDetectionConfig(AnalyzerConfig):
         return TrackSettings(self.fps, self.sure_score, self.min_track_overlap, self.lost_s)
 
 
-class ObjectDetection(Analyzer[ObjectDetectionConfig, FrameChunk, Detections, ObjectDetectionResult]):
+class ObjectDetection(ModelAnalyzer[ObjectDetectionConfig, FrameChunk, Detections, ObjectDetectionResult]):
     """Finds objects and follows them."""
 
     name = "object_detection"
@@ -98,7 +98,6 @@ class ObjectDetection(Analyzer[ObjectDetectionConfig, FrameChunk, Detections, Ob
     def __init__(self, config: ObjectDetectionConfig) -> None:
         super().__init__(config)
         self.detector: Detector | None = None
-        self._loaded: tuple[str, ...] = ()
 
     def needs(self) -> Needs:
         """Colour frames, three per second."""
@@ -106,19 +105,14 @@ class ObjectDetection(Analyzer[ObjectDetectionConfig, FrameChunk, Detections, Ob
 
     def load(self) -> None:
         """Loads the detector, and the tracker's package."""
-        self.detector, self._loaded = None, ()
-        weights = resolve(self.config.model, self.runtime)
+        self.detector = None
+        weights = self.find_weights(self.config.model)
         self.detector = open_detector(weights, open_device(self.runtime))
         import_tracker()
-        self._loaded = (weights.label,)
 
     def warm_up(self) -> None:
         """One grey picture."""
         self._detect([np.full((self.config.short_side_px, self.config.short_side_px, 3), 114, np.uint8)])
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The detector."""
-        return self._loaded
 
     def observe(self, chunks: Sequence[FrameChunk]) -> list[Detections]:
         """Boxes of each own frame, in px of the source."""

@@ -21,16 +21,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, AnalyzerConfig, AnalyzerResult, Context, NotApplicable, Unavailable
-from analyzers.inference.device import open_device
-from analyzers.inference.sound_classes import SoundClassifier
-from analyzers.signal.speech import RATE_HZ
+from analyzers.base import AnalyzerConfig, AnalyzerResult, Context, NotApplicable, Unavailable
+from analyzers.inference.sound_analyzer import SoundAnalyzer
 from analyzers.signal.voice import VoiceObservation
-from media.needs import AudioNeed, Needs
 from media.types import AudioChunk, AudioClip, Float32Array
 from schema.base import TimedSpan, UnitScore
 from schema.document import TimelineItem
-from weights.store import Weights, resolve
 
 ModelName = Literal["wav2vec2-emotion"]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -105,7 +101,7 @@ class EmotionHeard:
     speech_s: float
 
 
-class SpeechEmotion(Analyzer[SpeechEmotionConfig, AudioChunk, "EmotionHeard | None", SpeechEmotionResult]):
+class SpeechEmotion(SoundAnalyzer[SpeechEmotionConfig, "EmotionHeard | None", SpeechEmotionResult]):
     """Probability of each emotion for every stretch of speech."""
 
     name = "speech_emotion"
@@ -118,30 +114,13 @@ class SpeechEmotion(Analyzer[SpeechEmotionConfig, AudioChunk, "EmotionHeard | No
     models = ("wav2vec2-emotion",)
     load_fields = frozenset({"model"})
 
-    _weights: Weights
-    _classifier: SoundClassifier
-
-    def needs(self) -> Needs:
-        """The whole sound track at 16 kHz, mono."""
-        return Needs(audio=(AudioNeed(RATE_HZ, 1),))
-
     def load(self) -> None:
         """Loads the model.
 
         Raises:
             Unavailable: ``weights_missing``.
         """
-        self._weights = resolve(self.config.model, self.runtime)
-        self._classifier = SoundClassifier(self._weights.path, open_device(self.runtime), "one")
-
-    def warm_up(self) -> None:
-        """One second of noise."""
-        noise = np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32)
-        self._classifier.probabilities([noise], 1)
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The model with its revision."""
-        return (self._weights.label,)
+        self.open_classifier(self.config.model, "one")
 
     def observe(self, chunks: Sequence[AudioChunk]) -> list[EmotionHeard | None]:
         """Hears the speech of all tracks together; None for a track whose speech is not known."""

@@ -26,7 +26,8 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from analyzers.base import Analyzer, AnalyzerConfig, Context, NotApplicable
+from analyzers.base import AnalyzerConfig, Context, NotApplicable
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.inference.whisper import LANGUAGES, RATE_HZ, ComputeType, Heard, ListenSettings, Whisper
 from analyzers.results.speech_transcription import (
     NOT_SAID,
@@ -50,7 +51,6 @@ from analyzers.signal.transcript import (
 from media.needs import AudioNeed, Needs
 from media.types import AudioChunk, AudioClip, Float32Array
 from schema.document import TimelineItem
-from weights.store import Weights, resolve
 
 ModelName = Literal["whisper-large-v3", "whisper-small"]
 
@@ -145,7 +145,7 @@ class Transcribed:
 
 
 class SpeechTranscription(
-    Analyzer[SpeechTranscriptionConfig, AudioChunk, Transcribed, SpeechTranscriptionResult],
+    ModelAnalyzer[SpeechTranscriptionConfig, AudioChunk, Transcribed, SpeechTranscriptionResult],
 ):
     """Words, segments and language of what is spoken."""
 
@@ -157,7 +157,6 @@ class SpeechTranscription(
     models = ("whisper-large-v3", "whisper-small")
     load_fields = frozenset({"model", "compute_type"})
 
-    _weights: Weights
     _whisper: Whisper
 
     def needs(self) -> Needs:
@@ -170,16 +169,12 @@ class SpeechTranscription(
         Raises:
             Unavailable: ``weights_missing``.
         """
-        self._weights = resolve(self.config.model, self.runtime)
-        self._whisper = Whisper(self._weights.path, self.runtime.device, self.config.compute_type, self.runtime.threads)
+        weights = self.find_weights(self.config.model)
+        self._whisper = Whisper(weights.path, self.runtime.device, self.config.compute_type, self.runtime.threads)
 
     def warm_up(self) -> None:
         """A second of noise."""
         self._whisper.warm_up()
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The model with its revision."""
-        return (self._weights.label,)
 
     def observe(self, chunks: Sequence[AudioChunk]) -> list[Transcribed]:
         """Transcribes the sound tracks, their windows batched together."""

@@ -14,10 +14,11 @@ from typing import Annotated, Generic, TypeVar
 import numpy as np
 from pydantic import Field
 
-from analyzers.base import Analyzer, Context, NotApplicable
+from analyzers.base import Context, NotApplicable
 from analyzers.inference.device import open_device
 from analyzers.inference.generation import Bounds, Generated
 from analyzers.inference.hub_models import Quantization
+from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.inference.questions import OVERALL, PART, QUESTIONS, PartText, about_parts
 from analyzers.inference.text_settings import AnswerConfig
 from analyzers.inference.video_chat import FAMILIES, PictureOptions, VideoChat
@@ -40,7 +41,6 @@ from analyzers.results.video_text import (
 )
 from media.types import FrameBatch, FrameChunk
 from schema.document import TimelineItem
-from weights.store import Weights, resolve
 
 
 class ChatConfig(AnswerConfig):
@@ -101,29 +101,24 @@ class Said:
 ChatConfigT = TypeVar("ChatConfigT", bound=ChatConfig)
 
 
-class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Generic[ChatConfigT]):
+class ChatAnalyzer(ModelAnalyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Generic[ChatConfigT]):
     """Base of the analyzers with a video language model. Subclasses say which, and what they need."""
 
     Result = VideoTextResult
     load_fields = frozenset({"model", "quantization"})
-    _weights: Weights
     chat: VideoChat
 
     def load(self) -> None:
         """Loads the model under the current settings; imports nothing heavy before its files are known to be there."""
-        self._weights = resolve(self._model_name(), self.runtime)
+        weights = self.find_weights(self._model_name())
         device = open_device(self.runtime)
-        self.chat = FAMILIES[self._weights.pin.name](self._weights.path, device, self.config.quantization)
+        self.chat = FAMILIES[weights.pin.name](weights.path, device, self.config.quantization)
 
     def warm_up(self) -> None:
         """One word about two black frames."""
         black = np.zeros((2, self.config.short_side_px, self.config.short_side_px, 3), np.uint8)
         self.chat.options = self._options()
         self.chat.describe([black], PART, self.config.bounds(1))
-
-    def loaded_models(self) -> tuple[str, ...]:
-        """The one model, with its revision."""
-        return (self._weights.label,)
 
     def timeline(self, result: VideoTextResult) -> list[TimelineItem]:
         """The described segments; those that repeat their predecessor lengthen it."""
@@ -223,7 +218,7 @@ class ChatAnalyzer(Analyzer[ChatConfigT, FrameChunk, Said, VideoTextResult], Gen
 
     def _method(self, picture_size: tuple[int, int], frames: int, prompt: str) -> Method:
         return Method(
-            model=self._weights.label,
+            model=self.loaded_models()[0],
             quantization=self.config.quantization,
             prompt_format=self.chat.video_format,
             description_prompt=prompt,

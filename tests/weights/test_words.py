@@ -62,6 +62,7 @@ def test_a_picture_is_captioned_by_what_is_in_it(file: str, words: set[str]) -> 
 def test_the_prompt_is_that_of_the_checkpoints_own_template(name: str) -> None:
     analyzer = loaded(name)
     assert isinstance(analyzer, ChatAnalyzer)
+    assert analyzer._weights is not None
     processor = transformers.AutoTokenizer.from_pretrained(analyzer._weights.path, local_files_only=True)
     if processor.chat_template is None:
         pytest.skip("its template lies beside its processor, in an older layout")
