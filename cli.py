@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host", default=None, help="address to bind in place of the yaml's; all but loopback need tokens"
     )
+    serve.add_argument("--data", help="data folder in place of the yaml's")
     serve.set_defaults(run=_serve)
 
     analyze = commands.add_parser("analyze", help="analyse one video and show the result")
@@ -102,7 +103,8 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
     from ops.server import StartFailed, local_service
     from ops.strict_config import InvalidConfig
 
-    config = load_profile(PROFILE_FILES[arguments.profile], port=arguments.port, host=arguments.host)
+    args = {"data_dir": str(Path(arguments.data).resolve())} if arguments.data else None
+    config = load_profile(PROFILE_FILES[arguments.profile], port=arguments.port, host=arguments.host, args=args)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

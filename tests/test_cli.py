@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cli
-from ops.server import free_port
+from ops.server import StartFailed, free_port
 from schema.document import AnalysisDocument
 
 pytestmark = pytest.mark.slow  # the sample is drawn and encoded first
@@ -73,6 +74,24 @@ def test_no_service_is_told_with_what_to_do(sample: Path, capsys: pytest.Capture
     error = capsys.readouterr().err
     assert "tiktok-analyzer serve" in error
     assert "--local" in error
+
+
+def test_serve_takes_address_and_data_folder_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[dict[str, Any]] = []
+
+    def refuse(config: dict[str, Any]) -> None:
+        started.append(config)
+        raise StartFailed("told so")
+
+    monkeypatch.setattr("ops.server.local_service", refuse)
+    monkeypatch.setattr("cli.signal.signal", lambda number, handler: None)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["serve", "--port", "8123", "--data", "here"]) == cli.EXIT_REFUSED
+    assert "did not start: told so" in capsys.readouterr().out
+    assert started[0]["http_options"]["port"] == 8123
+    assert started[0]["applications"][0]["args"]["data_dir"] == str(tmp_path / "here")
 
 
 def test_check_names_what_serve_would_drop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
