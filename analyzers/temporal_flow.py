@@ -157,7 +157,7 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
     """Hook, pacing, energy, story, calls to action, loop and cuts on beats."""
 
     name = "temporal_flow"
-    version = "3"
+    version = "4"
     title = "Hook, pacing, energy curve, story arc, calls to action, loop, cuts on beats"
     Config = TemporalFlowConfig
     Result = TemporalFlowResult
@@ -250,10 +250,10 @@ class TemporalFlow(Analyzer[TemporalFlowConfig, FrameChunk, FlowObservation | No
             cuts=len(lengths) - 1,
             cuts_per_minute=60.0 * (len(lengths) - 1) / duration_s,
             shot_lengths_s=tuple(lengths),
-            mean_shot_s=float(np.mean(lengths)),
-            median_shot_s=float(np.median(lengths)),
-            shortest_shot_s=min(lengths),
-            longest_shot_s=max(lengths),
+            mean_shot_length_s=float(np.mean(lengths)),
+            median_shot_length_s=float(np.median(lengths)),
+            shortest_shot_length_s=min(lengths),
+            longest_shot_length_s=max(lengths),
             trend=length_trend(lengths, self.config.trend_factor),
             curve=tuple(
                 PacePoint(

@@ -171,7 +171,7 @@ class TextOverlayAnalysis(Analyzer[TextOverlayConfig, FrameChunk, ChunkText, Tex
     """Reads what is written in the picture."""
 
     name = "text_overlay"
-    version = "1"
+    version = "2"
     title = "Text on screen: what, when, where, which kind"
     Config = TextOverlayConfig
     Result = TextOverlayResult

@@ -169,7 +169,7 @@ class Effect(TimedSpan):
     score: UnitScore
     detail: str | None = None
     """Variety: ``black and white``, ``toned``, ``side by side``, ``appears at once``, ..."""
-    region: BoundingBox | None = None
+    bounding_box: BoundingBox | None = None
     """Where in the picture: the overlay, the picture between bars, the first part of a split screen. Null for all."""
     evidence: tuple[Measured, ...]
 
@@ -178,8 +178,8 @@ class VisualEffectsResult(AnalyzerResult):
     """All effects, sorted by start."""
 
     effects: tuple[Effect, ...]
-    count: dict[EffectKind, int]
-    seconds: dict[EffectKind, Annotated[float, Field(ge=0.0)]]
+    effects_by_kind: dict[EffectKind, int]
+    seconds_by_kind: dict[EffectKind, Annotated[float, Field(ge=0.0)]]
     """Summed length of each kind."""
     shots_from: Literal["cut_analysis", "own"]
     """Where borders between shots come from; ``own`` ones are coarse."""
@@ -191,7 +191,7 @@ class VisualEffects(Analyzer[VisualEffectsConfig, FrameChunk, EffectMeasures, Vi
     """Finds effects that editing added."""
 
     name = "visual_effects"
-    version = "2"
+    version = "3"
     title = "Flashes, freezes, speed changes, overlays, split screens, bars, blur, vignettes and filters"
     Config = VisualEffectsConfig
     Result = VisualEffectsResult
@@ -237,8 +237,8 @@ class VisualEffects(Analyzer[VisualEffectsConfig, FrameChunk, EffectMeasures, Vi
         kinds = list(dict.fromkeys(e.kind for e in effects))
         return VisualEffectsResult(
             effects=tuple(effects),
-            count={kind: sum(e.kind == kind for e in effects) for kind in kinds},
-            seconds={kind: sum(e.duration_s for e in effects if e.kind == kind) for kind in kinds},
+            effects_by_kind={kind: sum(e.kind == kind for e in effects) for kind in kinds},
+            seconds_by_kind={kind: sum(e.duration_s for e in effects if e.kind == kind) for kind in kinds},
             shots_from="own" if known is None else "cut_analysis",
             not_judged=() if known else (f"fades and dissolves: {_why_missing(context)}",),
         )
@@ -283,7 +283,8 @@ class VisualEffects(Analyzer[VisualEffectsConfig, FrameChunk, EffectMeasures, Vi
         if not result.effects:
             return "No visual effects found."
         parts = [
-            f"{kind.replace('_', ' ')} {count}x ({result.seconds[kind]:.1f} s)" for kind, count in result.count.items()
+            f"{kind.replace('_', ' ')} {count}x ({result.seconds_by_kind[kind]:.1f} s)"
+            for kind, count in result.effects_by_kind.items()
         ]
         return f"Effects: {', '.join(parts)}."
 
@@ -330,10 +331,10 @@ def _taken_over(kind: EffectKind, start_s: float, stop_s: float, score: float) -
 
 def _effect(finding: Finding, span: tuple[float, float], context: Context) -> Effect:
     width, height = context.video.width, context.video.height
-    region = None
+    box = None
     if finding.region is not None and width and height:
         x, y, w, h = finding.region
-        region = BoundingBox(x=x * width, y=y * height, width=w * width, height=h * height)
+        box = BoundingBox(x=x * width, y=y * height, width=w * width, height=h * height)
     return Effect.model_validate(
         {
             "start_time": span[0],
@@ -341,7 +342,7 @@ def _effect(finding: Finding, span: tuple[float, float], context: Context) -> Ef
             "kind": finding.kind,
             "score": finding.score,
             "detail": finding.detail,
-            "region": region,
+            "bounding_box": box,
             "evidence": tuple(Measured(name=e.name, value=e.value, threshold=e.threshold) for e in finding.evidence),
         }
     )

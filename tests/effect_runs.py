@@ -41,4 +41,4 @@ def about(first, end, tolerance=2):
 
 
 def only_kinds(result):
-    return set(result.count)
+    return set(result.effects_by_kind)

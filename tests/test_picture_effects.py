@@ -25,8 +25,8 @@ from tests.made_edits import (
 def test_letterbox(px):
     effect = only(effects_of(barred(pan(1, 50, 1.0), px)), "letterbox")
     assert (effect.start_time, effect.end_time) == (0.0, pytest.approx(2.0))
-    assert effect.region.y == pytest.approx(px, abs=1)
-    assert effect.region.height == pytest.approx(HEIGHT - 2 * px, abs=2)
+    assert effect.bounding_box.y == pytest.approx(px, abs=1)
+    assert effect.bounding_box.height == pytest.approx(HEIGHT - 2 * px, abs=2)
     assert measure(effect, "bar_luma") == 0.0
 
 
@@ -34,7 +34,7 @@ def test_pillarbox_of_any_colour():
     frames = pan(1, 50, 1.0)
     frames[:, :, :20] = frames[:, :, -20:] = (240, 240, 240)
     effect = only(effects_of(frames), "pillarbox")
-    assert effect.region.x == pytest.approx(20, abs=1)
+    assert effect.bounding_box.x == pytest.approx(20, abs=1)
 
 
 def test_bars_that_come_later():
@@ -163,7 +163,7 @@ def test_a_box_that_appears_and_goes():
     frames = boxed(pan(1, 75, 0.5), 20, 55, 40, 56, 80, 24)
     effect = only(effects_of(frames), "overlay")
     assert (round(effect.start_time * FPS), round(effect.end_time * FPS)) == (20, 55)
-    box = effect.region
+    box = effect.bounding_box
     # Found to whole blocks of 8 px.
     assert box.x == pytest.approx(40, abs=8)
     assert box.y == pytest.approx(56, abs=8)
@@ -175,7 +175,7 @@ def test_a_logo_that_stays_over_cuts():
     scenes = join(*(pan(seed, 25, 1.0) for seed in range(1, 5)))
     effect = only(effects_of(boxed(scenes, 0, 100, 112, 8, 40, 16)), "overlay")
     assert (effect.start_time, effect.end_time) == (0.0, pytest.approx(4.0))
-    assert effect.region.x >= 100
+    assert effect.bounding_box.x >= 100
     assert effect.detail == "stays while the picture changes"
 
 

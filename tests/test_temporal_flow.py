@@ -37,8 +37,8 @@ def test_pacing_by_hand(analyzer):
     assert pacing is not None
     assert (pacing.cuts, pacing.cuts_per_minute) == (6, 18.0)
     assert pacing.shot_lengths_s == (4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0)
-    assert (pacing.shortest_shot_s, pacing.median_shot_s, pacing.longest_shot_s) == (2.0, 2.0, 4.0)
-    assert pacing.mean_shot_s == pytest.approx(20 / 7)
+    assert (pacing.shortest_shot_length_s, pacing.median_shot_length_s, pacing.longest_shot_length_s) == (2.0, 2.0, 4.0)
+    assert pacing.mean_shot_length_s == pytest.approx(20 / 7)
     assert pacing.trend == "accelerating"
     by_start = {p.start_time: p.cuts_per_minute for p in pacing.curve}
     # [0, 5): one cut, [13, 18): two, [14, 19): three.

@@ -68,7 +68,7 @@ def test_a_clip_without_text_gives_an_empty_list() -> None:
     result = run(texture(20, seed=3))
     assert result.overlays == ()
     assert result.text_share == 0.0
-    assert result.words_per_second is None
+    assert result.words_per_s is None
     assert ocr().headline(result) == "No text on screen."
     assert ocr().timeline(result) == []
 

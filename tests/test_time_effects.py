@@ -55,8 +55,8 @@ def test_strobe_is_more_than_three_flashes_in_a_second(every, is_strobe):
     """At 25 frames per second a flash every 6 frames is 4.2 in a second, every 12 frames 2.1."""
     frames = brighter(still(1, 75), [k for k in range(10, 65) if k % every == 0], 0.9)
     result = effects_of(frames)
-    assert ("strobe" in result.count) == is_strobe
-    assert ("flash" in result.count) != is_strobe
+    assert ("strobe" in result.effects_by_kind) == is_strobe
+    assert ("flash" in result.effects_by_kind) != is_strobe
 
 
 def test_freeze():

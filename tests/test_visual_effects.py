@@ -40,10 +40,10 @@ def test_fades_and_dissolves_come_from_cut_analysis(analyzer):
     mixed, _ = dissolve(still(2, 40), still(3, 40), 15)
     frames = faded(join(mixed, still(4, 40)), 90, 105, BLACK, into=True)
     result = effects_of(frames)
-    assert list(result.count) == ["dissolve", "fade_out"]
+    assert list(result.effects_by_kind) == ["dissolve", "fade_out"]
     assert spans(result, "dissolve") == about(25, 40)
     alone = run_on_frames(analyzer, frames, FPS)
-    assert "fade_out" not in alone.count
+    assert "fade_out" not in alone.effects_by_kind
     assert alone.shots_from == "own"
     assert alone.not_judged == ("fades and dissolves: cut_analysis has no result",)
 
@@ -74,8 +74,8 @@ def test_nothing_is_found_in_plain_footage():
 
 def test_counts_lengths_and_lines_agree(analyzer):
     result = effects_of(barred(brighter(pan(1, 75, 1.0), [30, 31], 0.9), 14))
-    assert result.count == {"letterbox": 1, "flash": 1}
-    assert result.seconds == {"letterbox": pytest.approx(3.0), "flash": pytest.approx(2 / FPS)}
+    assert result.effects_by_kind == {"letterbox": 1, "flash": 1}
+    assert result.seconds_by_kind == {"letterbox": pytest.approx(3.0), "flash": pytest.approx(2 / FPS)}
     assert [item.label for item in analyzer.timeline(result)] == ["letterbox", "flash"]
     assert analyzer.headline(result) == "Effects: letterbox 1x (3.0 s), flash 1x (0.1 s)."
     assert VisualEffectsResult.model_validate_json(result.model_dump_json()) == result
@@ -113,13 +113,13 @@ def test_bars_and_cards_of_the_trailer():
     """By eye: letterboxed all through; ten fades."""
     result = analysed("cosmos/test_video_30s.mp4")
     assert [(e.start_time, e.end_time) for e in result.effects if e.kind == "letterbox"] == [(0.0, pytest.approx(30.0))]
-    assert {kind for kind in result.count if kind not in ("fade_in", "fade_out")} <= {"letterbox", "overlay"}
+    assert {kind for kind in result.effects_by_kind if kind not in ("fade_in", "fade_out")} <= {"letterbox", "overlay"}
 
 
 def test_silent_film():
     """By eye: pillarboxed; and it is black and white."""
     result = analysed("moviepy/chaplin.mp4")
-    assert result.count == {"filter": 1, "pillarbox": 1}
+    assert result.effects_by_kind == {"filter": 1, "pillarbox": 1}
     assert all(e.end_time - e.start_time > 9.5 for e in result.effects)
 
 
@@ -127,7 +127,7 @@ def test_captions_are_overlays_with_their_spans():
     """By construction: burned-in captions at frames 10-64, 85-139, 160-214 and 235-289."""
     result = analysed("derived/vertical_talk_cuts_subs_A.mp4")
     assert spans(result, "overlay") == [(10, 65), (85, 140), (160, 215), (235, 290)]
-    assert list(result.count) == ["overlay"]
+    assert list(result.effects_by_kind) == ["overlay"]
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,10 @@ class Pacing(Model):
     cuts_per_minute: NotNegative
     shot_lengths_s: tuple[Positive, ...]
     """In order."""
-    mean_shot_s: Positive
-    median_shot_s: Positive
-    shortest_shot_s: Positive
-    longest_shot_s: Positive
+    mean_shot_length_s: Positive
+    median_shot_length_s: Positive
+    shortest_shot_length_s: Positive
+    longest_shot_length_s: Positive
     trend: Trend | None
     """Whether shots get shorter; null below four shots."""
     curve: tuple[PacePoint, ...]

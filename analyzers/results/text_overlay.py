@@ -133,7 +133,7 @@ class TextOverlayResult(AnalyzerResult):
     """Share of the clip with text on screen, watermarks and scene text left out."""
     words: Count
     """Words of all overlays, watermarks and scene text left out."""
-    words_per_second: Finite | None
+    words_per_s: Finite | None
     """Those words over the time in which they are on screen; null without any."""
     reading: ReadingCounts
 
@@ -265,7 +265,7 @@ def _result(overlays: tuple[TextOverlay, ...], counts: ReadingCounts, duration_s
         overlays=overlays,
         text_share=min(1.0, seconds / duration_s) if duration_s > 0.0 else 0.0,
         words=words,
-        words_per_second=words / seconds if seconds > 0.0 else None,
+        words_per_s=words / seconds if seconds > 0.0 else None,
         reading=counts,
     )
 
