@@ -155,7 +155,7 @@ def neighbours(sizes: Sequence[float], frame: int, size: float) -> list[int]:
 
 def mean_changes(changes: Float32Array) -> Float64Array:
     """float64 (N,): mean over the blocks."""
-    return changes.reshape(len(changes), -1).mean(axis=1, dtype=np.float64)
+    return np.asarray(changes.reshape(len(changes), -1).mean(axis=1, dtype=np.float64), np.float64)
 
 
 def kept_frames(changes: Float32Array) -> npt.NDArray[np.bool_]:
