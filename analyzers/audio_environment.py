@@ -101,7 +101,7 @@ class AudioEnvironment(SoundAnalyzer[AudioEnvironmentConfig, ClassesHeard, Audio
     """Sound events and the place they speak for."""
 
     name = "audio_environment"
-    version = "1"
+    version = "2"
     title = "Sound events by the classes of AudioSet, and the place they speak for"
     Config = AudioEnvironmentConfig
     Result = AudioEnvironmentResult
@@ -175,11 +175,11 @@ class AudioEnvironment(SoundAnalyzer[AudioEnvironmentConfig, ClassesHeard, Audio
                         end_time=float(edges_s[end]),
                         sound_class=name,
                         kind=kinds[name],
-                        confidence_score=float(part.max()),
+                        confidence=float(part.max()),
                         mean_probability=float(part.mean()),
                     )
                 )
-        return sorted(found, key=lambda e: (e.start_time, -e.confidence_score, e.sound_class))
+        return sorted(found, key=lambda e: (e.start_time, -e.confidence, e.sound_class))
 
     def _setting(self, places: Sequence[PlaceScore]) -> tuple[Setting | None, float | None]:
         """Indoor or outdoor with the score of its best place; None where that is not clear."""
@@ -195,7 +195,7 @@ class AudioEnvironment(SoundAnalyzer[AudioEnvironmentConfig, ClassesHeard, Audio
     def timeline(self, result: AudioEnvironmentResult) -> list[TimelineItem]:
         """Events, without what ``audio_analysis`` says better."""
         return [
-            TimelineItem.of(event, "heard", self.name, event.sound_class, event.confidence_score)
+            TimelineItem.of(event, "heard", self.name, event.sound_class, event.confidence)
             for event in result.events
             if event.sound_class not in UNSHOWN
         ]

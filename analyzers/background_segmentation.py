@@ -105,7 +105,7 @@ class BackgroundSegmentation(
     """Segments pictures and says where they were taken."""
 
     name = "background_segmentation"
-    version = "1"
+    version = "2"
     title = "Background: what surrounds the subject, which place, when it changes"
     Config = BackgroundSegmentationConfig
     Result = BackgroundSegmentationResult

@@ -61,7 +61,7 @@ class EmotionSpan(TimedSpan):
 
     emotion: str
     """The most probable class."""
-    confidence_score: UnitScore
+    confidence: UnitScore
     """Its probability."""
     probabilities: dict[str, UnitScore]
     """Of every class; they add up to 1."""
@@ -105,7 +105,7 @@ class SpeechEmotion(SoundAnalyzer[SpeechEmotionConfig, "EmotionHeard | None", Sp
     """Probability of each emotion for every stretch of speech."""
 
     name = "speech_emotion"
-    version = "1"
+    version = "2"
     title = "Emotion of each stretch of speech, with the probability of every class"
     Config = SpeechEmotionConfig
     Result = SpeechEmotionResult
@@ -197,8 +197,7 @@ class SpeechEmotion(SoundAnalyzer[SpeechEmotionConfig, "EmotionHeard | None", Sp
     def timeline(self, result: SpeechEmotionResult) -> list[TimelineItem]:
         """Every span with its most probable emotion."""
         return [
-            TimelineItem.of(span, "said", self.name, f"sounds {span.emotion}", span.confidence_score)
-            for span in result.spans
+            TimelineItem.of(span, "said", self.name, f"sounds {span.emotion}", span.confidence) for span in result.spans
         ]
 
     def headline(self, result: SpeechEmotionResult) -> str:
@@ -263,6 +262,6 @@ def _emotion_span(inside: tuple[float, float], classes: Sequence[str], row: Floa
         start_time=inside[0],
         end_time=inside[1],
         emotion=emotion,
-        confidence_score=scores[emotion],
+        confidence=scores[emotion],
         probabilities=scores,
     )

@@ -208,7 +208,7 @@ def test_an_event_opens_at_one_threshold_and_closes_at_the_other() -> None:
         ("Dog", "animal", 1.0, 3.0),
         ("Dog", "animal", 5.0, 6.0),
     ]
-    assert result.events[0].confidence_score == pytest.approx(0.5, abs=1e-3)
+    assert result.events[0].confidence == pytest.approx(0.5, abs=1e-3)
     assert result.events[0].mean_probability == pytest.approx(0.35, abs=1e-3)
 
 

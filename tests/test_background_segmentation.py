@@ -289,15 +289,15 @@ def test_a_change_of_background_is_placed_at_the_sample_or_the_cut() -> None:
     frames = [ROOM] * 6 + [STREET] * 4
     result = conclude(observed(*frames), duration_s=5.0)
     (change,) = result.changes
-    assert (change.timestamp, change.score, change.at_cut) == (3.0, pytest.approx(1.0), False)
+    assert (change.timestamp, change.score, change.on_a_cut) == (3.0, pytest.approx(1.0), False)
     assert (change.gone, change.come) == (("wall", "floor", "sofa"), ("sky", "road", "building"))
     assert [(s.start_time, s.end_time, s.kind) for s in result.settings] == [
         (0.0, 3.0, "indoor"),
         (3.0, 5.0, "outdoor"),
     ]
     assert result.main_setting.time_share == pytest.approx(0.6)
-    (at_cut,) = conclude(observed(*frames), duration_s=5.0, cuts_s=[1.0, 2.8]).changes
-    assert (at_cut.timestamp, at_cut.at_cut) == (2.8, True)
+    (cut,) = conclude(observed(*frames), duration_s=5.0, cuts_s=[1.0, 2.8]).changes
+    assert (cut.timestamp, cut.on_a_cut) == (2.8, True)
 
 
 @pytest.mark.parametrize(("moved", "found"), [(0.34, 0), (0.36, 1)])

@@ -103,7 +103,7 @@ def test_the_result_names_the_most_probable_class(emotion: SpeechEmotion) -> Non
     for span, row in zip(result.spans, heard.probabilities, strict=True):
         assert list(span.probabilities) == list(NAMES)
         assert span.emotion == NAMES[int(row.argmax())]
-        assert span.confidence_score == pytest.approx(float(row.max()))
+        assert span.confidence == pytest.approx(float(row.max()))
         assert sum(span.probabilities.values()) == pytest.approx(1.0, abs=1e-5)
     assert result.judged_s == pytest.approx(6.75)
     assert result.unjudged_s == pytest.approx(0.15)

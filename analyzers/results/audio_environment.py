@@ -18,7 +18,7 @@ class SoundEvent(TimedSpan):
     """As AudioSet names it."""
     kind: SoundKind
     """Branch of the ontology."""
-    confidence_score: UnitScore
+    confidence: UnitScore
     """Highest probability in the stretch."""
     mean_probability: UnitScore
 

@@ -93,7 +93,7 @@ class BackgroundChange(Model):
     """Classes whose share falls by at least ``min_share``, most first."""
     come: tuple[str, ...]
     """Classes whose share grows by at least ``min_share``, most first."""
-    at_cut: bool
+    on_a_cut: bool
     """Placed at a cut; otherwise at the first sample of the new background."""
 
 

@@ -84,7 +84,7 @@ def change_at(
         score=float(differences(shares[max(0, k - rule.reach) : k + rule.reach], rule.reach)[min(k, rule.reach)]),
         gone=tuple(CLASSES[i] for i in order if grown[i] <= -min_share),
         come=tuple(CLASSES[i] for i in order if grown[i] >= min_share),
-        at_cut=cut is not None,
+        on_a_cut=cut is not None,
     )
 
 
