@@ -21,11 +21,11 @@ from deployments.settings import GraphArgs
 from ops import soundtrack
 from ops.clips import write_clip
 from ops.local import LocalRunner
-from ops.sample import make_sample
 from reducer.checklist import value_at
 from reducer.quality import TIME_TOLERANCE_S, disorder
 from schema.document import AnalysisDocument
 from tests.media_folder import media
+from tests.sample_file import place_sample
 
 HEIGHT, WIDTH, FPS = 320, 180, 25
 
@@ -65,7 +65,7 @@ def sound_only(path: Path) -> None:
 
 
 MADE: dict[str, Callable[[Path], Any]] = {
-    "sample.mp4": make_sample,
+    "sample.mp4": place_sample,
     "silent_film.mp4": silent_film,
     "one_frame.mp4": one_frame,
     "sound_only.wav": sound_only,

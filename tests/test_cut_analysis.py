@@ -31,6 +31,7 @@ from tests.made_edits import (
     zoom,
 )
 from tests.run import frame_chunks, make_analyzer, run_on_file, run_on_frames
+from tests.sample_file import shared_sample
 
 
 @pytest.fixture(scope="module")
@@ -463,15 +464,14 @@ def test_tiny_and_extreme_pictures(analyzer, width, height):
 
 
 @pytest.mark.slow
-def test_the_sample_video(analyzer, tmp_path):
-    from ops.sample import FPS as SAMPLE_FPS
-    from ops.sample import make_sample
+def test_the_sample_video(analyzer):
+    from ops import sample
 
-    truth = make_sample(tmp_path / "sample.mp4")
-    result = run_on_file(analyzer, tmp_path / "sample.mp4")
+    truth = sample.truth()
+    result = run_on_file(analyzer, shared_sample())
     assert [cut.frame for cut in result.cuts if cut.type == "hard"] == [cut.frame for cut in truth.cuts]
     assert [cut.type for cut in result.cuts] == ["hard", "hard", "hard", "dissolve", "fade"]
     assert [t.kind for t in result.transitions] == [t.kind for t in truth.transitions]
     for mine, true in zip(result.transitions, truth.transitions, strict=True):
-        assert mine.start_time == pytest.approx(true.start_time, abs=2 / SAMPLE_FPS)
-        assert mine.end_time == pytest.approx(true.end_time, abs=2 / SAMPLE_FPS)
+        assert mine.start_time == pytest.approx(true.start_time, abs=2 / sample.FPS)
+        assert mine.end_time == pytest.approx(true.end_time, abs=2 / sample.FPS)

@@ -16,6 +16,7 @@ from ops import sample
 from ops.captions import Caption, render_caption
 from ops.clips import Encoding, loop_clip, write_clip
 from ops.perf_clip import make_perf_clip
+from tests.sample_file import shared_sample
 
 RED, GREEN, BLUE = (220, 30, 30), (30, 200, 40), (20, 40, 210)
 
@@ -173,17 +174,9 @@ def test_effects_are_loud_where_they_say(known: sample.SampleTruth) -> None:
 
 
 @pytest.mark.slow
-def test_make_sample_writes_once_and_again_when_the_truth_is_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "data" / "sample.mp4"
-    known = sample.make_sample(path)
-    stamp = path.stat().st_mtime_ns
-    assert sorted(p.name for p in path.parent.iterdir()) == ["sample.mp4", "sample.truth.json"]
+def test_the_file_holds_what_the_truth_says(known: sample.SampleTruth) -> None:
+    path = shared_sample()
     assert sample.SampleTruth.model_validate_json(sample.truth_path(path).read_text("utf-8")) == known
-    assert sample.make_sample(path) == known
-    assert path.stat().st_mtime_ns == stamp
-
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.width, stream.height, stream.average_rate) == (known.width, known.height, known.fps)
@@ -194,10 +187,25 @@ def test_make_sample_writes_once_and_again_when_the_truth_is_another(
     samples, rate = read_sound(path)
     assert samples.shape[1] / rate == pytest.approx(known.duration_s, abs=0.05)
 
+
+def test_make_sample_writes_once_and_again_when_the_truth_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data" / "sample.mp4"
+    monkeypatch.setattr(sample, "sound", lambda: np.zeros((8_820, 2), np.float32))
     monkeypatch.setattr(sample, "pictures", lambda: plain(RED, 5, 720, 1280))
-    sample.truth_path(path).write_text(known.model_copy(update={"version": "0"}).model_dump_json(), "utf-8")
-    sample.make_sample(path)
+    known = sample.make_sample(path)
+    stamp = path.stat().st_mtime_ns
+    assert sorted(p.name for p in path.parent.iterdir()) == ["sample.mp4", "sample.truth.json"]
+    assert sample.SampleTruth.model_validate_json(sample.truth_path(path).read_text("utf-8")) == known
     assert len(read(path)) == 5
+
+    monkeypatch.setattr(sample, "pictures", lambda: plain(RED, 6, 720, 1280))
+    assert sample.make_sample(path) == known
+    assert path.stat().st_mtime_ns == stamp
+    sample.truth_path(path).write_text(known.model_copy(update={"version": "0"}).model_dump_json(), "utf-8")
+    assert sample.make_sample(path) == known
+    assert len(read(path)) == 6
 
 
 def test_a_broken_off_sample_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from ops.profiles import PROFILE_FILES, load_profile
-from ops.sample import make_sample
 from ops.server import Service, free_port, local_service
 from tests.media_folder import MEDIA
+from tests.sample_file import place_sample
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="session")
 def sample(running: Running) -> Path:
     path = running.videos / "sample.mp4"
-    make_sample(path)
+    place_sample(path)
     return path
 
 

@@ -11,11 +11,11 @@ import httpx
 import psutil
 import pytest
 
-from ops.sample import make_sample
 from schema.errors import ALL_ERRORS, ErrorBody
 from tests.made_media import make_video, png_matroska, zero_png
 from tests.ray.actors import replica_pids
 from tests.ray.conftest import Running
+from tests.sample_file import place_sample
 
 LIMIT_S = 2.0
 GROWTH_BYTES = 200_000_000
@@ -24,7 +24,7 @@ GROWTH_BYTES = 200_000_000
 @pytest.fixture(scope="module", autouse=True)
 def _nothing_left_behind(running: Running, sample: Path) -> Iterator[None]:
     """Over all requests of this file: no file more, no replica restarted, memory about as before."""
-    make_sample(running.videos / "sample.mp4")
+    place_sample(running.videos / "sample.mp4")
     running.analyze(sample, "color_analysis")
     files, pids = _files(running.data), replica_pids()
     memory = _resident(pids)

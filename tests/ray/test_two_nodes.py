@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from ops.profiles import PROFILE_FILES, load_profile
-from ops.sample import make_sample
 from tests.ray.nodes import Nodes, ray_nodes
+from tests.sample_file import place_sample
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
 
 
 def test_a_video_whose_analyzers_sit_on_two_nodes(cluster: Nodes) -> None:
-    make_sample(cluster.folder / "sample.mp4")
+    place_sample(cluster.folder / "sample.mp4")
     document = cluster.document("sample.mp4", timeout_s=240.0)
     assert {name: s["error"] for name, s in document["sections"].items() if s["status"] in ("failed", "partial")} == {}
     assert document["performance"]["video_decodes"] == 1
