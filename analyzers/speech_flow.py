@@ -48,7 +48,7 @@ from analyzers.signal.prominence import Norm, local_highs, norm_of, regularity
 from analyzers.signal.prosody import VOWEL_BAND_HZ, Nucleus, intensity_db
 from analyzers.signal.settings import picked
 from analyzers.signal.speech import RATE_HZ, SpanSettings, VoiceDetector
-from analyzers.signal.voice import SpanSound, VoiceObservation, VoiceSettings, measured_voice
+from analyzers.signal.voice import CURVE_STEP_S, SpanSound, VoiceObservation, VoiceSettings, measured_voice
 from media.needs import AudioNeed, Needs
 from media.types import AudioChunk, Float64Array
 from schema.document import TimelineItem
@@ -144,7 +144,7 @@ class SpeechFlow(Analyzer[SpeechFlowConfig, AudioChunk, VoiceObservation, Speech
     """Speech spans, pauses, rhythm, pitch and emphasis from the sound, with the words where they are known."""
 
     name = "speech_flow"
-    version = "3"
+    version = "4"
     title = "Speech spans, pauses, rhythm, pitch, emphasis and vocal peaks"
     Config = SpeechFlowConfig
     Result = SpeechFlowResult
@@ -205,9 +205,9 @@ class SpeechFlow(Analyzer[SpeechFlowConfig, AudioChunk, VoiceObservation, Speech
             emphasised=tuple(emphasised),
             peaks=tuple(self._peaks(nuclei, norm)) if enough else (),
             curve=tuple(
-                CurvePoint(timestamp=t, level_db=level, pitch_hz=hz)
+                CurvePoint(start_time=span[0], end_time=span[1], level_db=level, pitch_hz=hz)
                 for t, level, hz in sound.curve
-                if 0.0 <= t < context.video.duration_s
+                if (span := context.span(t, t + CURVE_STEP_S)) is not None
             ),
         )
         return with_words(result, transcript_of(context))

@@ -44,6 +44,9 @@ def test_pitch_of_made_speech(analyzer, f0_hz):
     # Made with a fall of 6 % and 0.4 % jitter: about one semitone.
     assert result.pitch.range_semitones < 2.0
     assert result.pitch.low_hz <= result.pitch.median_hz <= result.pitch.high_hz
+    # From 0.4 s to 3.31 s: every half second but the last holds speech.
+    assert [(p.start_time, p.end_time) for p in result.curve] == [(0.5 * k, 0.5 * k + 0.5) for k in range(7)]
+    assert all(p.pitch_hz == pytest.approx(f0_hz, rel=0.06) for p in result.curve)
 
 
 @pytest.mark.parametrize(

@@ -121,10 +121,9 @@ class VocalPeak(Model):
     """Spoken at that moment; null between words and without a transcript."""
 
 
-class CurvePoint(Model):
-    """Level and pitch of the speech in the half second that begins at ``timestamp``."""
+class CurvePoint(TimedSpan):
+    """Level and pitch of the speech in half a second."""
 
-    timestamp: Seconds
     level_db: Finite
     pitch_hz: Positive | None
 
