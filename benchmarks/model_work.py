@@ -7,7 +7,7 @@ from another analyzer is made: two people and one face in every frame, speech fr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,11 @@ def _spoken(clip: AudioClip) -> AudioClip:
 
 
 def _upstream(analyzer: Any, chunk: FrameChunk | AudioChunk) -> dict[str, Any]:
-    makers = {"object_detection": _people, "eye_tracking": _faces, "speech_flow": _speech}
+    makers: dict[str, Callable[[Any], Any]] = {
+        "object_detection": _people,
+        "eye_tracking": _faces,
+        "speech_flow": _speech,
+    }
     return {name: makers[name](chunk) for name in analyzer.upstream}
 
 

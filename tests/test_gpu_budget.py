@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import yaml
 
 from analyzers.base import Unavailable
 from analyzers.host import AnalyzerHost
+from analyzers.inference.age import InsightAge
 from analyzers.inference.device import open_device
+from analyzers.inference.onnx import CPU, CUDA, providers
+from analyzers.inference.whisper import ALLOCATOR, Whisper
 from analyzers.runtime import LicencePolicy, Runtime
 from cli import main
 from deployments.gpu import share_warning
@@ -20,6 +24,7 @@ from ops.budget_report import bookings, shortfalls
 from ops.profiles import CARD_MIB, PROFILE_FILES, Profile, load_profile, with_changes
 from ops.strict_config import check_config
 from schema.api import GpuHealth, GpuMemory
+from tests.tiny_weights import TinyWeights
 from weights.budget import Booking, booked_share, check_shares, shortfall_text, torch_fraction
 from weights.manifest import PINS
 from weights.memory import CONTEXT_BYTES, MB, MEMORY, need_of, weight_bytes
@@ -200,6 +205,44 @@ def test_a_share_smaller_than_the_context_is_unavailable(card: list[float]) -> N
         open_device(Runtime(gpu_share=0.05))
     assert caught.value.code == "gpu_share_too_small"
     assert card == []
+
+
+def test_onnxruntime_gets_the_same_bound(
+    card: list[float], tiny_weights: TinyWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session that InsightFace's network computes in, as far as it can be opened without a GPU."""
+    import onnxruntime
+
+    asked: list[Any] = []
+
+    class Session(onnxruntime.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types
+        def __init__(self, file: str, options: Any, providers: Any) -> None:
+            asked.extend(providers)
+            super().__init__(file, options, providers=[CPU])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    InsightAge(tiny_weights.path("buffalo-l"), open_device(Runtime(gpu_share=0.25)))
+    [(name, options), (last, _)] = asked
+    assert (name, last) == (CUDA, CPU)
+    assert options["gpu_mem_limit"] == pytest.approx(0.25 * 10 * GB - CONTEXT_BYTES, abs=2)
+    assert options["arena_extend_strategy"] == "kSameAsRequested"
+
+
+def test_onnxruntime_without_its_cuda_build_computes_on_the_cpu(card: list[float]) -> None:
+    assert providers(open_device(Runtime(gpu_share=0.25))) == [(CPU, {})]
+    assert providers(open_device(Runtime())) == [(CPU, {})]
+
+
+def test_ctranslate2_keeps_little_that_it_does_not_use(
+    tiny_weights: TinyWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ALLOCATOR:
+        monkeypatch.setenv(name, "")
+    Whisper(tiny_weights.path("whisper-small"), "cpu", "auto", threads=1)
+    assert os.environ["CT2_CUDA_ALLOCATOR"] == "cub_caching"
+    # Of its four numbers the last is the bytes that it keeps.
+    assert [int(n) for n in os.environ["CT2_CUDA_CACHING_ALLOCATOR_CONFIG"].split(",")][3] == 200 * 1024 * 1024
 
 
 def test_the_fraction_stays_in_its_bounds() -> None:

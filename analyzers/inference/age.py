@@ -18,6 +18,7 @@ from analyzers.base import Unavailable
 from analyzers.inference.device import Device
 from analyzers.inference.hub_models import load_pretrained, load_processor
 from analyzers.inference.offline import go_offline
+from analyzers.inference.onnx import providers
 from analyzers.inference.oom import in_halves
 from media.types import UInt8Array
 from weights.store import Weights
@@ -86,13 +87,10 @@ class InsightAge:
         from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
         file = path / "genderage.onnx"
-        # The plain onnxruntime computes on the CPU only, where this network takes a millisecond.
-        wanted = "CUDAExecutionProvider" if device.is_cuda else "CPUExecutionProvider"
-        provider = wanted if wanted in onnxruntime.get_available_providers() else "CPUExecutionProvider"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         try:
-            session = onnxruntime.InferenceSession(str(file), options, providers=[provider])
+            session = onnxruntime.InferenceSession(str(file), options, providers=providers(device))
             self._network: Any = Attribute(str(file), session)
         except (faults.InvalidProtobuf, faults.InvalidGraph, faults.NoSuchFile, faults.Fail, AssertionError) as error:
             raise _broken(path, str(error)) from error

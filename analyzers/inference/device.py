@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from analyzers.base import Unavailable
@@ -26,10 +26,12 @@ class Device:
     Attributes:
         name: ``cuda:0`` or ``cpu``.
         dtype: Number format for weights and activations.
+        memory_bytes: What the replica may take of the card beside its CUDA context; None on a CPU.
     """
 
     name: str
     dtype: torch.dtype
+    memory_bytes: int | None = field(default=None, compare=False)
 
     @property
     def is_cuda(self) -> bool:
@@ -41,7 +43,7 @@ def open_device(runtime: Runtime) -> Device:
     """The replica's device, capped to its share of the card. Imports torch: call it after ``weights.store.resolve``.
 
     torch caps what its allocator hands out and does not count the CUDA context, so that is taken off the share first.
-    Libraries with allocators of their own (ctranslate2) are not capped; their need is in ``weights.memory``.
+    onnxruntime gets the same bound (``onnx.py``). CTranslate2 knows none; ``whisper.py`` says what bounds it.
 
     float16 on a GPU, float32 on a CPU. bfloat16 is not chosen here: cards below capability 8 only emulate it, and all
     models but one run in float16 without loss; that one asks for it by itself (``video_chat.Qwen2Vl``).
@@ -70,4 +72,4 @@ def open_device(runtime: Runtime) -> Device:
             "Give the deployment a larger num_gpus; `tiktok-analyzer profile gpu --budget` shows what it needs.",
         )
     torch.cuda.set_per_process_memory_fraction(fraction, 0)
-    return Device(runtime.device, torch.float16)
+    return Device(runtime.device, torch.float16, int(fraction * card_bytes))

@@ -10,6 +10,7 @@ and one invented sentence does not breed others.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,14 @@ from analyzers.stop import stop_if_nobody_waits
 from media.types import Float32Array
 
 ComputeType = Literal["auto", "float16", "int8", "int8_float16", "float32"]
+
+ALLOCATOR = {
+    "CT2_CUDA_ALLOCATOR": "cub_caching",
+    "CT2_CUDA_CACHING_ALLOCATOR_CONFIG": "4,3,12,209715200",
+}
+"""Read by CTranslate2 when it first takes memory of a GPU. Left to itself it takes the driver's pool, which has no
+bound of its own; this allocator keeps at most 200 MB that it does not use at the moment (growth of its bins, smallest,
+largest, bytes kept: CTranslate2's own defaults). Neither bounds what is in use."""
 
 RATE_HZ = 16_000
 """The only sample rate that Whisper takes."""
@@ -84,8 +93,8 @@ class Heard:
 class Whisper:
     """A loaded model.
 
-    CTranslate2 keeps a memory pool of its own, which no cap on the replica's share of a GPU reaches; what it holds is
-    bounded by the model, the batch and the beams.
+    CTranslate2 has no cap on what it takes of a GPU. What it uses is bounded by the model, the batch and the beams,
+    what it keeps beside that by ``ALLOCATOR``.
 
     Args:
         folder: A CTranslate2 conversion with its ``tokenizer.json``; without that faster-whisper would ask the hub.
@@ -99,6 +108,7 @@ class Whisper:
 
     def __init__(self, folder: Path, device: str, compute_type: ComputeType, threads: int) -> None:
         go_offline()
+        os.environ.update(ALLOCATOR)
         import ctranslate2
         from faster_whisper import WhisperModel
 

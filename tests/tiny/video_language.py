@@ -27,25 +27,25 @@ SURE = 0.75
 one half."""
 
 LAYERS = {"hidden_size": WIDTH, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
-TINY_LLAVA = {
+TINY_LLAVA: Sizes = {
     "text": {**LAYERS, "num_key_value_heads": 2},
     "vision": {**LAYERS, "image_size": 56, "patch_size": 14, "projection_dim": WIDTH},
     "network": {"image_grid_pinpoints": [[56, 112]]},
     "picture_px": 56,
 }
-TINY_QWEN = {
+TINY_QWEN: Sizes = {
     "text": {**LAYERS, "num_key_value_heads": 2},
     "rope": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 3, 3]},
     "vision": {"depth": 2, "embed_dim": WIDTH, "hidden_size": WIDTH, "num_heads": 4, "mlp_ratio": 2},
     "pictures": {"shortest_edge": 28 * 28 * 4, "longest_edge": 28 * 28 * 16},
 }
-TINY_BLIP = {
+TINY_BLIP: Sizes = {
     "vision": {**LAYERS, "image_size": 28, "patch_size": 14},
     "queries": {**LAYERS, "encoder_hidden_size": WIDTH, "vocab_size": 64},
     "num_query_tokens": 8,
     "picture_px": 28,
 }
-TINY_OPT = {
+TINY_OPT: Sizes = {
     **TINY_BLIP,
     "text": {
         "hidden_size": WIDTH,
@@ -56,7 +56,7 @@ TINY_OPT = {
         "max_position_embeddings": 128,
     },
 }
-TINY_T5 = {**TINY_BLIP, "text": {"d_model": WIDTH, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}}
+TINY_T5: Sizes = {**TINY_BLIP, "text": {"d_model": WIDTH, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}}
 
 QUIET = 0.2
 """What the layers add to the token's own direction is scaled by this, so that the chain of words holds."""
