@@ -191,7 +191,7 @@ class VisualEffects(Analyzer[VisualEffectsConfig, FrameChunk, EffectMeasures, Vi
     """Finds effects that editing added."""
 
     name = "visual_effects"
-    version = "3"
+    version = "4"
     title = "Flashes, freezes, speed changes, overlays, split screens, bars, blur, vignettes and filters"
     Config = VisualEffectsConfig
     Result = VisualEffectsResult

@@ -59,6 +59,17 @@ def test_strobe_is_more_than_three_flashes_in_a_second(every, is_strobe):
     assert ("flash" in result.effects_by_kind) != is_strobe
 
 
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_strobe_lasts_from_its_first_flash_to_the_end_of_its_last(length):
+    """Else its last bright frames would be taken for a change of colour that goes back."""
+    starts = (20, 25, 30, 35, 40)
+    frames = brighter(still(1, 75), [k + i for k in starts for i in range(length)], 0.9)
+    result = effects_of(frames)
+    strobe = only(result, "strobe")
+    assert (round(strobe.start_time * FPS), round(strobe.end_time * FPS)) == (20, 40 + length)
+    assert "filter" not in result.effects_by_kind
+
+
 def test_freeze():
     frames = pan(1, 80, 3.0)
     frames[30:55] = frames[30]

@@ -131,8 +131,20 @@ def strobes(thumbs: npt.NDArray[np.uint8], pts_s: Float64Array, settings: FlashS
             Evidence("flashes_per_s", inside / 2 / max(seconds, 1.0), float(settings.strobe_flashes)),
             Evidence("luminance_change", size, STROBE_CHANGE),
         )
-        out.append(Finding("strobe", first, last + 1, unit(size / 0.5), evidence))
+        end = _end_of_flash(light, pts_s, last, settings.max_s)
+        # The same, seen from the other end.
+        start = len(light) - _end_of_flash(light[::-1], -pts_s[::-1], len(light) - 1 - first, settings.max_s)
+        out.append(Finding("strobe", start, end, unit(size / 0.5), evidence))
     return out
+
+
+def _end_of_flash(light: Float64Array, pts_s: Float64Array, last: int, max_s: float) -> int:
+    """First frame after the last flash, whether ``last`` lies in it or in the steady light behind it."""
+    alike = np.abs(light - light[last]) < STROBE_CHANGE
+    behind = np.flatnonzero(~alike[last:])
+    if len(behind) and pts_s[last + behind[0]] - pts_s[last] <= max_s:
+        return last + int(behind[0])
+    return int(np.flatnonzero(~alike[:last])[-1]) + 1
 
 
 def _swings(light: Float64Array) -> list[tuple[int, int, float]]:
