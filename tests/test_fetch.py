@@ -89,6 +89,7 @@ def test_a_redirect_is_followed(site: Site, policy: FetchPolicy, folder: Path, c
     assert (found.url, found.post.page_url) == (site.url("/short"), site.url("/clip.mp4"))
 
 
+@pytest.mark.slow
 def test_redirects_in_a_circle_end(site: Site, policy: FetchPolicy, folder: Path) -> None:
     site.routes["/circle"] = redirect("/circle")
     before = len(site.requests)
@@ -96,6 +97,7 @@ def test_redirects_in_a_circle_end(site: Site, policy: FetchPolicy, folder: Path
     assert len(site.requests) - before < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("to", "said"),
     [
@@ -120,6 +122,7 @@ def test_a_redirect_to_what_is_not_public_is_refused(
     assert {path for _, path, _, _ in site.requests[before:]} == {"/inside"}
 
 
+@pytest.mark.slow
 def test_the_refused_server_hears_nothing(site: Site, policy: FetchPolicy, folder: Path) -> None:
     with running_site({"/secret.mp4": serve(b"secret")}) as inside:
         site.routes["/across"] = redirect(inside.url("/secret.mp4"))
@@ -137,11 +140,13 @@ def test_a_page_cannot_lead_inside(site: Site, policy: FetchPolicy, folder: Path
         assert not inside.requests
 
 
+@pytest.mark.slow
 def test_a_name_of_an_allowed_host_that_is_not_public(policy: FetchPolicy, folder: Path) -> None:
     local = policy.model_copy(update={"allowed_hosts": ("localhost",), "test_hosts": ()})
     assert "not public" in str(refused(UrlNotAllowed, "http://localhost/x.mp4", folder, local))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "kind"),
     [(401, DownloadPrivate), (403, DownloadBlocked), (404, DownloadDeleted), (410, DownloadDeleted)],
@@ -155,6 +160,7 @@ def test_statuses_that_stay_are_told_at_once(
     assert site.asked("/status.mp4") - before == 1
 
 
+@pytest.mark.slow
 def test_429_is_tried_again_after_the_time_it_names(site: Site, policy: FetchPolicy, folder: Path, clip: bytes) -> None:
     site.routes["/busy.mp4"] = in_turn(status(429, Retry_After="1"), serve(clip))
     started_s = time.monotonic()
@@ -163,6 +169,7 @@ def test_429_is_tried_again_after_the_time_it_names(site: Site, policy: FetchPol
     assert time.monotonic() - started_s >= 1.0
 
 
+@pytest.mark.slow
 def test_a_wait_that_is_too_long_is_told_and_not_waited_for(site: Site, policy: FetchPolicy, folder: Path) -> None:
     site.routes["/later.mp4"] = status(429, Retry_After="3600")
     error = refused(DownloadFailed, site.url("/later.mp4"), folder, policy)
@@ -171,6 +178,7 @@ def test_a_wait_that_is_too_long_is_told_and_not_waited_for(site: Site, policy: 
     assert site.asked("/later.mp4") == 1
 
 
+@pytest.mark.slow
 def test_5xx_is_tried_so_often_and_no_more(site: Site, policy: FetchPolicy, folder: Path, clip: bytes) -> None:
     site.routes["/broken.mp4"] = status(503)
     refused(DownloadFailed, site.url("/broken.mp4"), folder, policy)
@@ -180,6 +188,7 @@ def test_5xx_is_tried_so_often_and_no_more(site: Site, policy: FetchPolicy, fold
     assert fetch(site.url("/shaky.mp4"), folder, policy).attempts == 2
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_is_tried_again(site: Site, policy: FetchPolicy, folder: Path, clip: bytes) -> None:
     site.routes["/cut.mp4"] = in_turn(serve(clip), made_site.hang_up, serve(clip))
     found = fetch(site.url("/cut.mp4"), folder, policy)
@@ -193,6 +202,7 @@ def test_nobody_listens(policy: FetchPolicy, folder: Path) -> None:
     assert refused(DownloadFailed, f"http://{host}/clip.mp4", folder, closed).retry_possible
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_prove_its_name_is_left(policy: FetchPolicy, folder: Path, tmp_path: Path) -> None:
     with running_site({"/clip.mp4": serve(b"video")}) as secure:
         secure.tls = made_site.server_context(tmp_path, "127.0.0.1")
@@ -202,6 +212,7 @@ def test_a_server_that_cannot_prove_its_name_is_left(policy: FetchPolicy, folder
         assert not secure.requests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", [made_site.dribble, made_site.dribbled_head], ids=["body", "head"])
 def test_a_server_that_dribbles_is_left(
     site: Site, policy: FetchPolicy, folder: Path, route: Callable[[Asked], None]
@@ -213,6 +224,7 @@ def test_a_server_that_dribbles_is_left(
     assert time.monotonic() - started_s < 10.0  # the site's patience has no end
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_is_left(site: Site, policy: FetchPolicy, folder: Path) -> None:
     site.routes["/silent.mp4"] = made_site.silence
     silent = policy.model_copy(update={"socket_timeout_s": 0.3, "attempts": 1})
@@ -229,12 +241,14 @@ def test_too_large_as_announced(site: Site, policy: FetchPolicy, folder: Path, c
     assert fetch(site.url("/large.mp4"), folder, exact).path.stat().st_size == len(clip) + 100_000
 
 
+@pytest.mark.slow
 def test_too_large_without_announcement(site: Site, policy: FetchPolicy, folder: Path) -> None:
     site.routes["/endless.mp4"] = made_site.endless
     small = policy.model_copy(update={"max_bytes": 1_000_000})
     refused(TooLarge, site.url("/endless.mp4"), folder, small)
 
 
+@pytest.mark.slow
 def test_an_endless_page_is_given_up(site: Site, policy: FetchPolicy, folder: Path) -> None:
     def page(asked: Asked) -> None:
         asked.chunked("text/html")
@@ -246,6 +260,7 @@ def test_an_endless_page_is_given_up(site: Site, policy: FetchPolicy, folder: Pa
     refused(DownloadFailed, site.url("/endless.html"), folder, policy.model_copy(update={"attempts": 1}))
 
 
+@pytest.mark.slow
 def test_a_page_that_unpacks_to_much_more_is_given_up(site: Site, policy: FetchPolicy, folder: Path) -> None:
     packed = gzip.compress(b"<!DOCTYPE html><html>" + bytes(300_000_000), 1)
     assert len(packed) < 2_000_000
@@ -254,6 +269,7 @@ def test_a_page_that_unpacks_to_much_more_is_given_up(site: Site, policy: FetchP
     assert "page of more than" in str(refused(DownloadFailed, site.url("/bomb.html"), folder, small))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -268,6 +284,7 @@ def test_what_is_no_video(site: Site, policy: FetchPolicy, folder: Path, kind: s
     refused(NotAVideo, site.url("/wrong.mp4"), folder, policy)
 
 
+@pytest.mark.slow
 def test_of_several_formats_the_best_up_to_1080(site: Site, policy: FetchPolicy, folder: Path, clip: bytes) -> None:
     sources = []
     for height in (240, 1080, 2160):
@@ -280,6 +297,7 @@ def test_of_several_formats_the_best_up_to_1080(site: Site, policy: FetchPolicy,
     assert not site.asked("/f240.mp4") + site.asked("/f2160.mp4")
 
 
+@pytest.mark.slow
 def test_a_page_with_two_videos_is_refused_unloaded(site: Site, policy: FetchPolicy, folder: Path) -> None:
     page = b'<html><body><video src="/one.mp4"></video><video src="/two.mp4"></video></body></html>'
     site.routes["/two.html"] = serve(page, "text/html")
@@ -287,6 +305,7 @@ def test_a_page_with_two_videos_is_refused_unloaded(site: Site, policy: FetchPol
     assert not site.asked("/one.mp4") + site.asked("/two.mp4")
 
 
+@pytest.mark.slow
 def test_a_stream_in_pieces_is_put_together(site: Site, policy: FetchPolicy, folder: Path) -> None:
     pieces = [bytes([0x47, i]) * 94 for i in range(3)]
     for i, piece in enumerate(pieces):
@@ -303,6 +322,7 @@ def test_a_stream_in_pieces_is_put_together(site: Site, policy: FetchPolicy, fol
     refused(UrlNotAllowed, site.url("/hostile.m3u8"), folder, policy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", [made_site.dribble, status(503)], ids=["while loading", "while waiting"])
 def test_a_cancelled_download_stops_within_two_seconds(
     site: Site, policy: FetchPolicy, folder: Path, route: Callable[[Asked], None]
@@ -328,6 +348,7 @@ def test_a_cancelled_download_stops_within_two_seconds(
     assert not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_no_child_and_no_file(site: Site, policy: FetchPolicy, folder: Path) -> None:
     site.routes["/kill.mp4"] = made_site.dribble
     code = (
@@ -346,6 +367,7 @@ def test_a_killed_server_leaves_no_child_and_no_file(site: Site, policy: FetchPo
         assert wait_for(lambda: not list(folder.iterdir()))
 
 
+@pytest.mark.slow
 def test_cookies_come_only_from_the_configuration_and_are_not_written(
     site: Site, policy: FetchPolicy, folder: Path, tmp_path: Path, clip: bytes
 ) -> None:
@@ -362,6 +384,7 @@ def test_cookies_come_only_from_the_configuration_and_are_not_written(
         fetch(site.url("/clip.mp4"), folder, policy.model_copy(update={"cookies_file": str(tmp_path / "none")}))
 
 
+@pytest.mark.slow
 def test_a_proxy_comes_only_from_the_configuration(
     site: Site, policy: FetchPolicy, folder: Path, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -419,6 +442,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.slow
 def test_what_a_download_may_do_is_held_by_the_process_itself(site: Site, tmp_path: Path) -> None:
     folder = tmp_path / "own"
     folder.mkdir()

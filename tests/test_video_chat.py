@@ -288,6 +288,7 @@ def test_qwen_keeps_to_the_tokens_of_a_frame(folders: dict[tuple[str, bool], Pat
 # ------------------------------------------------------------------------------------------- formats, faults, bounds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantization", ["nf4", "int8"])
 def test_quantised_models_give_nearly_the_same_probabilities(
     family: str, folders: dict[tuple[str, bool], Path], quantization: Any
