@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from analyzers.base import merge_spans
@@ -11,6 +11,9 @@ from schema.document import Quality, Section, TimelineItem, VideoFacts
 
 TIME_TOLERANCE_S = 1e-3
 """Times are rounded to a millisecond in places; less than that is no disorder."""
+
+MOMENTS = ("timestamps", "frame_times", "beats")
+"""Names of lists of moments."""
 
 
 def quality_of(sections: Mapping[str, Section], items: Sequence[TimelineItem], video: VideoFacts) -> Quality:
@@ -28,7 +31,8 @@ def quality_of(sections: Mapping[str, Section], items: Sequence[TimelineItem], v
 
 
 def disorder(value: Any, duration_s: float, path: str = "result") -> str | None:
-    """Where a result breaks the rules of time: a span outside the video, empty or negative, or a list not sorted.
+    """Where a result breaks the rules of time: a span or a moment outside the video, an empty or negative span, a list
+    not sorted. Moments are ``timestamp``, names that end so, and the entries of ``MOMENTS``.
 
     Args:
         value: A result as JSON types.
@@ -46,16 +50,27 @@ def disorder(value: Any, duration_s: float, path: str = "result") -> str | None:
             and not (0.0 <= start < end <= duration_s + TIME_TOLERANCE_S)
         ):
             return f"{path}: span [{start}, {end}) in a video of {duration_s} s"
-        stamp = value.get("timestamp")
-        if isinstance(stamp, int | float) and not 0.0 <= stamp <= duration_s + TIME_TOLERANCE_S:
-            return f"{path}: timestamp {stamp} in a video of {duration_s} s"
+        for key, stamp in _moments(value):
+            if not 0.0 <= stamp <= duration_s + TIME_TOLERANCE_S:
+                return f"{path}: {key} {stamp} in a video of {duration_s} s"
+        if late := next((key for key in MOMENTS if not _sorted(value.get(key) or [])), None):
+            return f"{path}.{late}: not sorted by time"
         return _first(disorder(item, duration_s, f"{path}.{key}") for key, item in value.items())
     if isinstance(value, list):
-        times = [t for t in (_time_of(item) for item in value) if t is not None]
-        if any(later < earlier - TIME_TOLERANCE_S for earlier, later in itertools.pairwise(times)):
+        if not _sorted([t for t in (_time_of(item) for item in value) if t is not None]):
             return f"{path}: not sorted by time"
         return _first(disorder(item, duration_s, f"{path}[{i}]") for i, item in enumerate(value))
     return None
+
+
+def _moments(value: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for key, found in value.items():
+        stamps = found if key in MOMENTS else [found] if key.endswith("timestamp") else []
+        yield from ((key, float(stamp)) for stamp in stamps or () if isinstance(stamp, int | float))
+
+
+def _sorted(times: Sequence[float]) -> bool:
+    return all(later >= earlier - TIME_TOLERANCE_S for earlier, later in itertools.pairwise(times))
 
 
 def _time_of(item: Any) -> float | None:

@@ -122,16 +122,16 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str, Any]]:
             yield from leaves(item, f"{path}[{index}]")
 
 
-def objects_named(value: Any, key: str, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object that stands under ``key``, at any depth."""
+def objects_with(value: Any, keys: set[str], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object with just these keys, at any depth."""
     if isinstance(value, dict):
+        if value.keys() == keys:
+            yield path, value
         for name, item in value.items():
-            if name == key and isinstance(item, dict):
-                yield f"{path}.{name}", item
-            yield from objects_named(item, key, f"{path}.{name}")
+            yield from objects_with(item, keys, f"{path}.{name}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from objects_named(item, key, f"{path}[{index}]")
+            yield from objects_with(item, keys, f"{path}[{index}]")
 
 
 def test_every_analyzer_has_a_section_and_none_failed(document: Any) -> None:
@@ -158,6 +158,18 @@ def test_every_span_is_inside_the_video_and_every_list_is_sorted(document: Any) 
     assert document.quality.time_monotone
 
 
+def test_moments_inside_the_hook_and_the_stretches(document: Any) -> None:
+    """Moments with another name than ``timestamp``."""
+    flow = results(document).get("temporal_flow")
+    if flow is not None:
+        hook = flow.hook
+        faces = (hook.faces.first_face_s, hook.faces.first_look_s) if hook.faces else ()
+        for moment in (hook.first_speech_s, hook.first_text_s, hook.first_cut_s, *faces):
+            assert moment is None or hook.start_time <= moment < hook.end_time
+    for stretch in (*(document.breakdown.scenes or ()), *document.breakdown.parts):
+        assert stretch.key_frame_s is None or stretch.start_time <= stretch.key_frame_s < stretch.end_time
+
+
 def test_numbers_are_finite_and_scores_are_shares(document: Any) -> None:
     for name, section in document.sections.items():
         for path, key, value in leaves(section.result, name):
@@ -169,9 +181,13 @@ def test_numbers_are_finite_and_scores_are_shares(document: Any) -> None:
                 assert 0.0 <= value <= 1.0, path
 
 
-def test_every_box_is_inside_the_picture(document: Any) -> None:
+BOX = {"x", "y", "width", "height"}
+
+
+def test_every_box_is_inside_the_picture_and_named_so(document: Any) -> None:
     for name, section in document.sections.items():
-        for path, box in objects_named(section.result, "bounding_box", name):
+        for path, box in objects_with(section.result, BOX, name):
+            assert path.endswith(("bounding_box", "_box")), path
             assert box["x"] + box["width"] <= document.video.width + 0.5, path
             assert box["y"] + box["height"] <= document.video.height + 0.5, path
 

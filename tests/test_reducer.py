@@ -111,6 +111,9 @@ def test_the_video_in_words() -> None:
         {"spans": [{"start_time": 2.0, "end_time": 3.0}, {"start_time": 1.0, "end_time": 2.0}]},
         {"deep": {"list": [{"timestamp": 10.5}]}},
         {"frames": [{"timestamp": 2.0}, {"timestamp": 1.0}]},
+        {"peak_timestamp": 10.5},
+        {"beats": [1.0, 10.5]},
+        {"timestamps": [2.0, 1.0]},
     ],
 )
 def test_disorder_is_found(broken: dict[str, Any]) -> None:
@@ -121,6 +124,7 @@ def test_disorder_is_found(broken: dict[str, Any]) -> None:
 
 def test_order_is_not_disorder() -> None:
     fine = {"spans": [{"start_time": 0.0, "end_time": 3.0}, {"start_time": 1.0, "end_time": 10.0}], "n": 3, "t": None}
+    fine |= {"timestamp": None, "beats": [0.0, 0.5, 10.0], "timestamps": None, "peak_timestamp": 10.0}
     assert disorder(fine, 10.0) is None
 
 
