@@ -156,8 +156,8 @@ def test_sound_is_cut_at_the_longest_allowed_length(tmp_path: Path) -> None:
     path = make_sound(tmp_path / "l.wav", Sound(clicks(AT, 5.0, 8000), 8000, codec="pcm_s16le"))
     facts = facts_of(path)
     plan = plan_decode({"a": Needs(audio=(AudioNeed(8000), AudioNeed(16_000)))}, facts, 2.0)
-    for clip in decode_audio(path, plan, facts, MediaLimits(max_duration_s=1.5)):
-        assert clip.duration_s == 1.5
+    clips = decode_audio(path, plan, facts, MediaLimits(max_duration_s=1.5))
+    assert [(clip.rate_hz, clip.duration_s) for clip in clips] == [(8000, 1.5), (16_000, 1.5)]
 
 
 def test_truncated_sound_gives_what_there_is(tmp_path: Path) -> None:
@@ -190,7 +190,9 @@ def test_a_change_of_rate_and_channels_in_the_middle(tmp_path: Path) -> None:
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
     facts = facts_of(parts[0])
     plan = plan_decode({"a": Needs(audio=(AudioNeed(16_000), AudioNeed(22_050, 2)))}, facts, 2.0)
-    for clip in decode_audio(joined, plan, facts, MediaLimits()):
+    clips = decode_audio(joined, plan, facts, MediaLimits())
+    assert [clip.rate_hz for clip in clips] == [16_000, 22_050]
+    for clip in clips:
         mono = clip.samples if clip.samples.ndim == 1 else clip.samples.mean(axis=1)
         found = onsets(mono, clip.rate_hz)
         assert len(found) == 2 * len(AT)

@@ -380,6 +380,7 @@ def test_one_that_fails_does_not_hold_up_the_others(hub: MadeHub, tmp_path: Path
 def test_no_hub_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     outcomes = pull([made_pin(), made_pin("other")], Online("http://127.0.0.1:9"), tmp_path, committed_lock=NONE)
+    assert len(outcomes) == 2
     for outcome in outcomes:
         assert isinstance(outcome.error, SourceUnreachable)
         assert outcome.error.exit_status == 3

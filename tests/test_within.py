@@ -28,9 +28,10 @@ async def test_results_and_errors_pass() -> None:
 
 @pytest.mark.parametrize("limit_s", [0.01, 0.0, -1.0])
 async def test_what_takes_longer_is_cancelled(limit_s: float) -> None:
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
+        begun.set()
         try:
             await asyncio.sleep(60.0)
         finally:
@@ -39,7 +40,8 @@ async def test_what_takes_longer_is_cancelled(limit_s: float) -> None:
 
     with pytest.raises(asyncio.TimeoutError):
         await within(limit_s, work())
-    assert ended.is_set() or limit_s <= 0.0  # without any time it does not even begin
+    assert begun.is_set() or limit_s <= 0.0
+    assert ended.is_set() == begun.is_set()  # without any time it need not begin
 
 
 async def test_a_cancellation_is_not_lost_when_the_work_ends_in_the_same_moment() -> None:
