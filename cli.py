@@ -16,6 +16,7 @@ from rich.console import Console
 from ops.bulk import add_bulk
 from ops.cleanup import add_cleanup
 from ops.client import Client, ServiceError
+from ops.documents import write_document
 from ops.models_command import add_models_command
 from ops.profile_command import add_profile_command
 from ops.render import ProgressLines, console, print_document, progress_lines
@@ -135,14 +136,17 @@ def _analyze(arguments: argparse.Namespace, out: Console) -> int:
         out.print(f"there is no file {video}", style="red")
         return EXIT_REFUSED
     with progress_lines(out) as lines:
+        pictures: dict[str, bytes] = {}
         if arguments.local:
             document, results_file = _analyzed_here(video, wanted, lines, arguments.fresh), None
         else:
             client = Client(arguments.url, arguments.token)
             document, job = client.analyze(video, wanted, lines.show, arguments.fresh)
             results_file = job.results_file
+            pictures = client.pictures(document) if arguments.out else {}
     if arguments.out:
-        results_file = str(_write(document, arguments.out, Path(document.source.name).stem))
+        stem = Path(document.source.name).stem
+        results_file = str(write_document(document, arguments.out, stem, pictures))
     print_document(out, document, results_file)
     return EXIT_OK if document.status == "ok" else EXIT_INCOMPLETE
 
@@ -159,13 +163,6 @@ def _analyzed_here(video: Path | str, wanted: list[str] | None, lines: ProgressL
     if isinstance(video, Path):
         return runner.analyze(video, wanted, lines.show, fresh)
     return analyze_url(runner, video, graph_args(PROFILE_FILES["cpu"]).fetch, wanted, lines.show, fresh)
-
-
-def _write(document: AnalysisDocument, folder: Path, stem: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{stem}.json"
-    target.write_text(document.model_dump_json(indent=1))
-    return target
 
 
 def _check(arguments: argparse.Namespace, out: Console) -> int:

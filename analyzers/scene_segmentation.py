@@ -10,9 +10,9 @@ Method
     * key frame: of the frames sampled in a shot, outside its gradual transitions, the one with the best mean of
       sharpness (against the shot's sharpest) and likeness to the shot's mean picture;
     * key frame of a scene: that of the shot that is most like all others of the scene, weighed by their lengths;
-    * thumbnails: JPEG of a bounded size, base64, in a list of their own that refers to frames by number. They are in
-      the result and not in files, so that an analyzer needs no storage and a document is complete by itself; the
-      bounds keep them under ``max_thumbnails`` x ``thumbnail_max_bytes``.
+    * thumbnails: JPEG of a bounded size, as ``data:`` addresses in a list of their own that refers to frames by number.
+      So an analyzer needs no storage; whoever stores the document makes files of them. The bounds keep them under
+      ``max_thumbnails`` x ``thumbnail_max_bytes``.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class SceneSegmentation(Analyzer[SceneConfig, FrameChunk, SceneObservation, Scen
     """Groups shots to scenes and picks their key frames."""
 
     name = "scene_segmentation"
-    version = "3"
+    version = "4"
     title = "Scenes: shots that belong together, with key frames and thumbnails"
     Config = SceneConfig
     Result = SceneResult
@@ -339,7 +339,7 @@ def _thumbnails(scenes: Sequence[Scene], shots: Sequence[_Shot], most: int) -> t
             timestamp=f.time_s,
             width=f.size_px[0],
             height=f.size_px[1],
-            jpeg_base64=base64.b64encode(f.jpeg).decode("ascii"),
+            image="data:image/jpeg;base64," + base64.b64encode(f.jpeg).decode("ascii"),
         )
         for f in sorted(frames.values(), key=lambda f: f.time_s)
     )

@@ -128,7 +128,8 @@ class Findings:
     def _files(self, records: list[JobRecord], data: Path) -> None:
         documents = {f"results/{record.id}/document.json" for record in records if record.state == "done"}
         names = [str(path.relative_to(data)) for path in data.rglob("*") if path.is_file()]
-        left = [name for name in names if name not in documents and not name.startswith(ALLOWED_FILES)]
+        pictures = tuple(document.replace("document.json", "thumbnails/") for document in documents)
+        left = [name for name in names if name not in documents and not name.startswith((*ALLOWED_FILES, *pictures))]
         left += [f"incoming/{path.name}" for path in (data / "incoming").iterdir()]
         self.wrong += [f"left over: {name}" for name in left]
         self._expect("files left over", len(left), 0)

@@ -29,6 +29,7 @@ ROUTE_ROLES: dict[tuple[str, str], Role | Literal["open"]] = {
     ("GET", "/jobs/{id}"): "read",
     ("DELETE", "/jobs/{id}"): "submit",
     ("GET", "/jobs/{id}/document"): "read",
+    ("GET", "/jobs/{id}/thumbnails/{name}"): "read",
     ("GET", "/jobs/{id}/events"): "read",
 }
 """The least role for each route: method and path as the ingress declares them. Whatever is not here needs ``admin``,

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
@@ -111,8 +111,7 @@ class Ingress:
         # Serve makes this object inside the event loop that will serve it.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="ingress"))
         self._background: set[asyncio.Task[Any]] = set()
-        loops = (self._work(), keep_tidy(settings, self._store, cache), capacity.watch())
-        self._loops = tuple(self._start(loop) for loop in loops)
+        self._loops = (self._start(self._work()), self._start(keep_tidy(settings, self._store, cache)))
         warm_up(settings)
 
     async def __del__(self) -> None:
@@ -296,6 +295,20 @@ class Ingress:
             raise InvalidRequest(f"no sections {unknown}; this document has {sorted(document.sections)}")
         kept = {name: section for name, section in document.sections.items() if name in wanted}
         return JSONResponse(document.model_copy(update={"sections": kept}).model_dump(mode="json"))
+
+    @app.get(
+        "/jobs/{id}/thumbnails/{name}",
+        response_class=FileResponse,
+        responses={
+            200: {"description": "A small picture.", "content": {"image/jpeg": {}}},
+            **error_responses(NotFound, InternalError),
+        },
+        tags=["jobs"],
+    )
+    async def thumbnail(self, id: str, name: str) -> FileResponse:
+        """A picture that the document names, as `thumbnails/{name}`. Pictures may go earlier than their document."""
+        path = self._results.picture_of(id, name)
+        return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
     async def _work(self) -> None:
         """Works on jobs, once the analyzers have loaded: a job from before a restart would find them missing."""

@@ -111,7 +111,9 @@ class Acceptance:
                 return await self._from_upload(request)
             return await self._from_json(request)
         except Overloaded as error:
-            raise self._capacity.timed(error) from None
+            if error.retry_after_s is None:
+                await asyncio.to_thread(self._capacity.timed, error)
+            raise
 
     async def _from_json(self, request: Request) -> tuple[JobRecord, bool]:
         key = _key(request)
@@ -169,10 +171,7 @@ class Acceptance:
         return record, created
 
     async def _add(self, new: NewJob) -> tuple[JobRecord, bool]:
-        record, created = await asyncio.to_thread(self._store.add, new, self._settings.jobs.max_queued)
-        if created:
-            self._capacity.accepted(new.priority)
-        return record, created
+        return await asyncio.to_thread(self._store.add, new, self._settings.jobs.max_queued)
 
     def _check(self, analyzers: tuple[str, ...] | None, options: JobOptions) -> None:
         for name in analyzers or ():

@@ -94,14 +94,6 @@ class ClientSide(SqlBase):
         with self._reading() as session:
             return _queued(session, least_priority)
 
-    def waiting(self) -> dict[int, int]:
-        """As the interface says."""
-        with self._reading() as session:
-            rows = session.rows(
-                f"SELECT priority, count(*) AS jobs FROM jobs WHERE {FREE} GROUP BY priority", session.now_s
-            )
-        return {row["priority"]: int(row["jobs"]) for row in rows}
-
     def with_key(self, idempotency_key: str) -> JobRecord | None:
         """As the interface says."""
         with self._reading() as session:

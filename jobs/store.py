@@ -95,10 +95,6 @@ class JobStore(ABC):
         """Jobs that wait for a worker, at or above a priority."""
 
     @abstractmethod
-    def waiting(self) -> dict[int, int]:
-        """Jobs that wait for a worker, per priority; priorities without any left out."""
-
-    @abstractmethod
     def with_key(self, idempotency_key: str) -> JobRecord | None:
         """The job that was accepted with this key; None when there is none."""
 

@@ -19,6 +19,11 @@ GROUP_ROWS = 1000
 """Rows that Parquet writes at once: some MB of memory, whatever the run's length."""
 
 
+FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
+"""Captions, names and words are written by strangers, and spreadsheets take a cell that begins so for a formula, which
+may start programs or send the sheet away (OWASP, CSV Injection)."""
+
+
 class NoParquet(AnalyzerSystemError):
     """The library that writes Parquet is not installed."""
 
@@ -62,6 +67,11 @@ def _jsonl(rows: Iterable[VideoRow], path: Path) -> int:
     return count
 
 
+def _cell(value: Any) -> Any:
+    """What a cell holds: a text that a spreadsheet would compute as a formula gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_BEGINS) else value
+
+
 def _csv(rows: Iterable[VideoRow], path: Path) -> int:
     """One header line; null is an empty cell."""
     count = 0
@@ -69,7 +79,7 @@ def _csv(rows: Iterable[VideoRow], path: Path) -> int:
         writer = csv.DictWriter(file, list(VideoRow.model_fields))
         writer.writeheader()
         for row in rows:
-            writer.writerow(row.model_dump(mode="json"))
+            writer.writerow({name: _cell(value) for name, value in row.model_dump(mode="json").items()})
             count += 1
     return count
 

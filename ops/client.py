@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from jobs.thumbnails import picture_names
 from ops.sse import ServerEvent, read_events
 from schema.document import AnalysisDocument
 from schema.errors import ErrorBody
@@ -98,6 +99,15 @@ class Client:
             raise ServiceError(job.error)
         document = _checked(self._http.get(f"/jobs/{job.id}/document"))
         return AnalysisDocument.model_validate_json(document.content), job
+
+    def pictures(self, document: AnalysisDocument) -> dict[str, bytes]:
+        """The document's pictures by name; those that the service keeps no longer are left out.
+
+        Raises:
+            httpx.TransportError: The service cannot be reached.
+        """
+        answers = {name: self._http.get(f"/jobs/{document.id}/thumbnails/{name}") for name in picture_names(document)}
+        return {name: answer.content for name, answer in answers.items() if answer.is_success}
 
     def _send(
         self, video: Path | str, analyzers: Iterable[str] | None, options: Mapping[str, object]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,6 @@ from fastapi.responses import Response
 
 from deployments.ingress_timing import TimingMiddleware
 from deployments.ingress_upload import received_form
-from jobs import capacity as capacity_module
 from jobs.capacity import Capacity
 from jobs.settings import JobSettings
 from jobs.sqlite import SqliteJobStore
@@ -29,21 +25,6 @@ SETTINGS = JobSettings(max_queued=2)
 pytestmark = pytest.mark.asyncio
 
 
-@asynccontextmanager
-async def watched(store: Any) -> AsyncIterator[Capacity]:
-    """After its first look."""
-    found = Capacity(store, SETTINGS, 2)
-    watching = asyncio.create_task(found.watch())
-    try:
-        end_s = time.monotonic() + 20.0
-        while found._seen_s < 0.0 and time.monotonic() < end_s:
-            await asyncio.sleep(0.01)
-        yield found
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
     found = SqliteJobStore(tmp_path / "jobs.db", SETTINGS.aging_s)
@@ -52,49 +33,36 @@ def store(tmp_path: Path) -> Any:
 
 
 async def test_what_waits_below_a_priority_does_not_count(store: SqliteJobStore) -> None:
+    capacity = Capacity(store, SETTINGS, 2)
+    await capacity.check(5)
     for key in ("a", "b"):
         store.add(new_job(priority=5, idempotency_key=key, fingerprint=""))
-    async with watched(store) as capacity:
-        with pytest.raises(Overloaded, match="2 jobs of priority 5 or more wait, 2 are allowed to") as caught:
-            await capacity.check(5)
-        assert caught.value.retry_after_s is None  # no job has ended, from which it could be told
-        await capacity.check(6)
-        with pytest.raises(Overloaded):
-            await capacity.check(4)
-        await capacity.check(5, "a")  # stands for a job that is there
-        with pytest.raises(Overloaded):
-            await capacity.check(5, "c")
-        capacity.accepted(8)
-        await capacity.check(8)
-        capacity.accepted(8)
-        with pytest.raises(Overloaded):
-            await capacity.check(8)
+    with pytest.raises(Overloaded, match="2 jobs of priority 5 or more wait, 2 are allowed to") as caught:
+        await capacity.check(5)
+    assert caught.value.retry_after_s is None  # no job has ended, from which it could be told
+    await capacity.check(6)
+    with pytest.raises(Overloaded):
+        await capacity.check(4)
+    await capacity.check(5, "a")  # stands for a job that is there
+    with pytest.raises(Overloaded):
+        await capacity.check(5, "c")
+    store.claim("worker", 60.0)
+    await capacity.check(5)
 
 
-async def test_a_refusal_waits_for_no_writer_and_for_no_thread(store: SqliteJobStore, tmp_path: Path) -> None:
+async def test_a_refusal_waits_for_no_writer_and_for_no_thread(store: SqliteJobStore) -> None:
+    capacity, go_on = Capacity(store, SETTINGS, 2), threading.Event()
     for _ in range(2):
         store.add(new_job())
-    go_on = threading.Event()
-    async with watched(store) as capacity:
-        busy = [asyncio.create_task(asyncio.to_thread(go_on.wait, 20.0)) for _ in range(64)]
-        try:
-            with store._writing():  # nobody else can write
-                for key in (None, "unknown"):
-                    with pytest.raises(Overloaded):
-                        await asyncio.wait_for(capacity.check(5, key), 10.0)
-        finally:
-            go_on.set()
-            await asyncio.gather(*busy)
-
-
-async def test_a_look_that_is_too_old_refuses_nobody(store: SqliteJobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in range(2):
-        store.add(new_job())
-    async with watched(store) as capacity:
-        with pytest.raises(Overloaded):
-            await capacity.check(5)
-        monkeypatch.setattr(capacity_module, "OLDEST_S", -1.0)
-        await capacity.check(5)  # the store decides, when the job is added
+    busy = [asyncio.create_task(asyncio.to_thread(go_on.wait, 20.0)) for _ in range(64)]
+    try:
+        with store._writing():  # nobody else can write
+            for key in (None, "unknown"):
+                with pytest.raises(Overloaded):
+                    await asyncio.wait_for(capacity.check(5, key), 10.0)
+    finally:
+        go_on.set()
+        await asyncio.gather(*busy)
 
 
 async def test_the_time_until_a_place_is_free_goes_by_the_last_jobs(store: SqliteJobStore) -> None:
@@ -103,10 +71,9 @@ async def test_the_time_until_a_place_is_free_goes_by_the_last_jobs(store: Sqlit
     claim = store.claim("worker", 60.0)
     assert claim is not None
     store.finish(claim[1], "done", results_file="x")
-    async with watched(store) as capacity:
-        with pytest.raises(Overloaded) as caught:
-            await capacity.check(5)
-        assert caught.value.retry_after_s == 1.0  # the job took no time; a second is the least that is asked for
+    with pytest.raises(Overloaded) as caught:
+        await Capacity(store, SETTINGS, 2).check(5)
+    assert caught.value.retry_after_s == 1.0  # the job took no time; a second is the least that is asked for
 
 
 @pytest.mark.parametrize(("first", "heard"), [("priority", [3]), ("file", [])])

@@ -15,7 +15,7 @@ import pytest
 
 from analyzers.base import Context, NotApplicable
 from analyzers.cut_analysis import Cut, CutAnalysisResult, CutType, Shot, Transition
-from analyzers.results.scene_segmentation import SceneResult
+from analyzers.results.scene_segmentation import SceneResult, Thumbnail
 from analyzers.scene_segmentation import SceneConfig, SceneSegmentation
 from analyzers.signal import scene_links
 from ops import scenery
@@ -299,12 +299,18 @@ def test_transitions_are_passed_on() -> None:
     assert [s.transition_in for s in result.scenes] == [None, "dissolve", "fade"]
 
 
+def jpeg(thumbnail: Thumbnail) -> bytes:
+    kind, _, data = thumbnail.image.partition(",")
+    assert kind == "data:image/jpeg;base64"
+    return base64.b64decode(data, validate=True)
+
+
 def test_thumbnails_show_their_frames() -> None:
     frames = story("ABC")
     result = run(frames, cuts_of([1.6] * 3))
     assert {t.frame for t in result.thumbnails} == {s.key_frame.frame for s in result.shots if s.key_frame}
     for thumbnail in result.thumbnails:
-        data = base64.b64decode(thumbnail.jpeg_base64, validate=True)
+        data = jpeg(thumbnail)
         picture = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))[..., ::-1]
         assert picture.shape == (thumbnail.height, thumbnail.width, 3)
         expected = frames[thumbnail.frame]
@@ -316,10 +322,10 @@ def test_thumbnails_are_bounded() -> None:
     noise = np.random.default_rng(9).integers(0, 256, (10, 320, 180, 3)).astype(np.uint8)
     plain = run(noise, cuts_of([1.0]), thumbnail_max_bytes=100_000)
     assert (plain.thumbnails[0].width, plain.thumbnails[0].height) == (144, 256)
-    assert len(base64.b64decode(plain.thumbnails[0].jpeg_base64)) > 16_000
+    assert len(jpeg(plain.thumbnails[0])) > 16_000
     for limit in (16_000, 1_000):
         small = run(noise, cuts_of([1.0]), thumbnail_max_bytes=limit)
-        assert len(base64.b64decode(small.thumbnails[0].jpeg_base64)) <= limit
+        assert len(jpeg(small.thumbnails[0])) <= limit
 
     story_cuts, frames = cuts_of([1.0, 2.0, 1.0]), np.concatenate([story("AA", 1.5), story("B", 1.0)])
     every = run(frames, story_cuts)

@@ -59,7 +59,11 @@ class Thumbnail(Model):
     timestamp: Seconds
     width: Annotated[int, Field(gt=0)]
     height: Annotated[int, Field(gt=0)]
-    jpeg_base64: Annotated[str, Field(max_length=140_000, pattern=r"^[A-Za-z0-9+/]+=*$")]
+    image: Annotated[
+        str, Field(max_length=140_000, pattern=r"^(data:image/jpeg;base64,[A-Za-z0-9+/]+=*|[^:]{1,400}\.jpg)$")
+    ]
+    """A JPEG, as HTML takes it: in a section that was just concluded the picture itself (``data:``), in a stored
+    document a file beside it, which is also its address below ``/jobs/{id}/``."""
 
 
 class SceneMeasure(Model):
