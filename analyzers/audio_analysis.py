@@ -37,12 +37,9 @@ from analyzers.results.audio_analysis import (
     Key,
     KeyCandidate,
     MusicSpan,
-    NoTempo,
     Shares,
     SilenceSpan,
     SpeechSpan,
-    Tempo,
-    TempoCandidate,
     energy_of,
     loudness_of,
     pitch_of,
@@ -50,11 +47,12 @@ from analyzers.results.audio_analysis import (
 )
 from analyzers.results.curve import SoundPlace
 from analyzers.results.speech_flow import SpeechFlowResult
+from analyzers.results.tempo import TempoSettings, beat_tempo, note_tempo, refused
 from analyzers.signal import loudness, music, rhythm, spectrum, tonality
 from analyzers.signal.note_tempo import find_note_tempo
 from analyzers.signal.settings import picked
 from analyzers.signal.sound import SoundObservation, measured_sound
-from analyzers.signal.spans import Span, join, overlap_s, runs
+from analyzers.signal.spans import join, runs
 from analyzers.signal.spectrum import SLOW_HOP_S
 from analyzers.signal.speech import RATE_HZ as SPEECH_RATE_HZ
 from analyzers.signal.speech import VAD_WINDOW_S, VoiceDetector, hysteresis
@@ -130,6 +128,10 @@ class AudioAnalysisConfig(AnalyzerConfig):
         """Those that decide where there is music."""
         return picked(music.MusicSettings, self)
 
+    def tempo_settings(self) -> TempoSettings:
+        """Those that decide whether there is a tempo."""
+        return picked(TempoSettings, self)
+
 
 class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation | None", AudioAnalysisResult]):
     """Tempo, beats, key, loudness, pitch, spectrum, and where there is music, speech or silence."""
@@ -181,13 +183,13 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
         speech, silence = self._speech(sound, context), self._silence(sound, place)
         spoken = [(s.start_time - sound.start_s, s.end_time - sound.start_s) for s in speech]
         pulse = rhythm.find_pulse(sound.onsets)
-        tempo, beats, beat_spans = self._tempo(sound, pulse, spoken)
+        tempo, beats, beat_spans = beat_tempo(sound, pulse, spoken, self.config.tempo_settings())
         found = music.find_music(sound.held, sound.length_s, beat_spans, spoken, self.config.music_settings())
         if tempo.bpm:
             beats = [b for b in beats if any(m.start_s <= b < m.end_s for m in found)]
             if len(beats) < self.config.min_beats:
-                tempo, beats = _refused(tempo, "speech_only" if spoken else "no_pulse"), []
-        tempo = self._note_tempo(tempo, sound, found, spoken)
+                tempo, beats = refused(tempo, "speech_only" if spoken else "no_pulse"), []
+        tempo = note_tempo(tempo, sound, found, spoken, self.config.tempo_settings())
         spans = [_music_span(m, *inside, pulse) for m in found if (inside := place.span(m.start_s, m.end_s))]
         return AudioAnalysisResult(
             tempo=tempo,
@@ -268,68 +270,6 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
                 )
         return spans
 
-    def _tempo(
-        self, sound: SoundObservation, pulse: rhythm.Pulse | None, spoken: Sequence[Span]
-    ) -> tuple[Tempo, list[float], list[Span]]:
-        """Tempo, beats where the pulse goes on, and the stretches of beats that are music and not a voice's."""
-        needed = min(1.0, self.config.min_beat_strength * max(1.0, (rhythm.WINDOW_S / sound.length_s) ** 0.5))
-        tempo = Tempo(
-            bpm=None,
-            reason="no_pulse",
-            basis=None,
-            note_strength=None,
-            beat_strength=pulse.strength if pulse else None,
-            beat_strength_needed=needed,
-            candidates=tuple(TempoCandidate(bpm=c.bpm, strength=c.strength) for c in pulse.candidates) if pulse else (),
-        )
-        if not (sound.shapes.level_db >= self.config.silence_dbfs).any():
-            return _refused(tempo, "silence"), [], []
-        if sound.length_s < self.config.min_tempo_s:
-            return _refused(tempo, "too_short"), [], []
-        if pulse is None or pulse.strength < needed:
-            return tempo, [], []
-        # Where the clip as a whole has a pulse, less strength is enough to say that it goes on.
-        going_on, clear = (
-            [(float(a), float(b)) for a, b in pulse.windows_s[pulse.local >= share * needed]] for share in (0.5, 0.75)
-        )
-        if sound.length_s < rhythm.WINDOW_S:
-            allowed = self.config.max_speech_share
-            clear = [(a, b) for a, b in clear if overlap_s((a, b), spoken) <= allowed * (b - a)]
-        beats = [float(b) for b in rhythm.find_beats(sound.onsets, pulse.bpm) if _inside(b, going_on)]
-        period_s = 60.0 / pulse.bpm
-        bars = join([(b, b + period_s) for b in beats if _inside(b, clear)], 2.0 * period_s)
-        return tempo.model_copy(update={"bpm": pulse.bpm, "reason": None, "basis": "beat"}), beats, bars
-
-    def _note_tempo(
-        self, tempo: Tempo, sound: SoundObservation, found: Sequence[music.Music], spoken: Sequence[Span]
-    ) -> Tempo:
-        """The tempo of the longest stretch of notes in which nobody speaks, where there is no beat."""
-        rest_s, end_s = self.config.max_rest_s, sound.length_s
-        quiet = [
-            # Notes too short to be held lie before the first held one and behind the last.
-            _until_speech((max(0.0, m.start_s - rest_s), min(end_s, m.end_s + rest_s)), m, spoken)
-            for m in found
-            if m.has_notes and not overlap_s((m.start_s, m.end_s), spoken)
-        ]
-        longest = max(quiet, key=lambda span: span[1] - span[0], default=None)
-        if tempo.reason != "no_pulse" or longest is None:
-            return tempo
-        length_s = longest[1] - longest[0]
-        first, last = (round(t / spectrum.HOP_S) for t in longest)
-        notes = find_note_tempo(sound.onsets.notes[first:last])
-        least = max(self.config.min_notes, self.config.min_notes_per_s * length_s)
-        if notes is None or notes.notes < least or length_s < self.config.min_tempo_s:
-            return tempo
-        return tempo.model_copy(
-            update={
-                "bpm": notes.candidates[0].bpm,
-                "reason": None,
-                "basis": "notes",
-                "note_strength": notes.strength,
-                "candidates": tuple(TempoCandidate(bpm=c.bpm, strength=c.strength) for c in notes.candidates),
-            }
-        )
-
     def _key(self, sound: SoundObservation, found: Sequence[music.Music]) -> Key:
         columns = np.arange(sound.chroma.shape[1]) * tonality.HOP_S
         inside = np.zeros(len(columns), bool)
@@ -362,21 +302,6 @@ class AudioAnalysis(Analyzer[AudioAnalysisConfig, AudioChunk, "SoundObservation 
                 KeyCandidate(tonic=k.tonic, mode=k.mode, correlation=k.correlation) for k in ranking[:KEYS_SHOWN]
             ),
         )
-
-
-def _inside(time_s: float, spans: Sequence[Span]) -> bool:
-    return any(a <= time_s < b for a, b in spans)
-
-
-def _until_speech(span: Span, around: music.Music, spoken: Sequence[Span]) -> Span:
-    """``span`` cut where the nearest speech before and behind ``around`` lies."""
-    before = [b for _, b in spoken if b <= around.start_s]
-    behind = [a for a, _ in spoken if a >= around.end_s]
-    return max([span[0], *before]), min([span[1], *behind])
-
-
-def _refused(tempo: Tempo, reason: NoTempo) -> Tempo:
-    return tempo.model_copy(update={"bpm": None, "reason": reason, "basis": None})
 
 
 def _music_span(found: music.Music, start_s: float, end_s: float, pulse: rhythm.Pulse | None) -> MusicSpan:
