@@ -1,4 +1,4 @@
-"""Finished documents on disk: ``<data>/results/<id>/document.json`` and its pictures in ``thumbnails`` beside it, written
+"""Finished documents on disk: ``<data>/results/<id>/document.json``, its pictures in ``thumbnails`` beside it, written
 whole or not at all."""
 
 from __future__ import annotations

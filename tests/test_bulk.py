@@ -23,7 +23,7 @@ from jobs.record import JobRecord, NewJob
 from jobs.results import ResultStore
 from jobs.store import JobStore
 from media.fetch import FetchPolicy
-from ops.bulk_export import column_types
+from ops.bulk_export import column_types, write_rows
 from ops.bulk_process import RATE_S, Meter, NoWorker, Pace, Workers, process
 from ops.bulk_rows import VideoRow, rows_of
 from ops.bulk_run import MassRun, Standing
@@ -353,6 +353,19 @@ def test_the_three_formats_hold_the_same(bench: Bench) -> None:
     assert table.to_pylist() == expected
     assert str(table.schema.field("cuts").type) == "int64"
     assert sorted(path.name for path in bench.videos.parent.glob("*out*")) == ["out.csv", "out.jsonl", "out.parquet"]
+
+
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    captions = ("=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "a=1", "")
+    rows = [VideoRow(id="x", video="v", state="done", caption=caption, warmth=-0.5) for caption in captions]
+    write_rows(rows, "csv", tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+        cells = list(csv.DictReader(file))
+    assert [row["caption"] for row in cells] == [f"'{text}" for text in captions[:6]] + ["a=1", ""]
+    assert {row["warmth"] for row in cells} == {"-0.5"}  # numbers stay numbers
+    write_rows(rows, "jsonl", tmp_path / "rows.jsonl")
+    lines = (tmp_path / "rows.jsonl").read_text().splitlines()
+    assert tuple(json.loads(line)["caption"] for line in lines) == captions
 
 
 def test_every_column_has_one_plain_type_and_says_what_it_is() -> None:

@@ -1,4 +1,4 @@
-"""A document's pictures become files beside it: with it, not before it, never without it, and not outside their folder."""
+"""A document's pictures become files beside it: with it, not before it, never without it, nowhere else."""
 
 from __future__ import annotations
 
