@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -105,14 +106,19 @@ def dissolves(
     for start, end in barred:
         closed[start:end] = 1
     closed_before = np.concatenate([[0], np.cumsum(closed)])
+    off_mean = _off_mean(shown.flat, closed)
     candidates: list[tuple[float, int, int]] = []
     length = max(float(MIN_PAIRS), settings.min_s / period_s)
     while length <= min(settings.max_s / period_s, len(small) - 1):
         span = round(length)
         starts = np.arange(0, len(small) - span, max(1, span // STRIDE_SHARE))
         starts = starts[closed_before[starts + span + 1] == closed_before[starts + 1]]
-        candidates.extend(_candidates(shown, starts, span, settings))
+        # Two pictures are no further apart than both are from a third.
+        starts = starts[off_mean[starts] + off_mean[starts + span] >= settings.min_distance]
         length *= GROWTH
+        if not len(starts):
+            continue
+        candidates.extend(_candidates(shown, starts, span, settings))
     out: list[Dissolve] = []
     walls: list[int] = closed.tolist()
     for _, start, span in sorted(candidates, reverse=True):
@@ -122,6 +128,19 @@ def dissolves(
         if dissolve is not None and all(dissolve.start >= o.end or dissolve.end <= o.start for o in out):
             out.append(dissolve)
     return sorted(out, key=lambda d: d.start)
+
+
+def _off_mean(flat: Float32Array, closed: Int64Array) -> Float64Array:
+    """float64 (N,): root mean square difference of each picture from the mean one of its stretch between barred frames.
+
+    A stretch begins with the barred frame before it: a candidate may begin there, and none ends there.
+    """
+    out = np.zeros(len(flat))
+    begins: list[int] = np.flatnonzero(np.diff(closed[:-1]) < 0).tolist()
+    for start, end in pairwise(sorted({0, *begins, len(flat)})):
+        away = flat[start:end] - flat[start:end].mean(axis=0)
+        out[start:end] = np.sqrt(np.einsum("nf,nf->n", away, away) / flat.shape[1])
+    return out
 
 
 @dataclass(frozen=True, eq=False)
