@@ -8,8 +8,7 @@ Method, per pair of gray frames (black bars cut off):
 2. A similarity transform (shift, zoom, roll about the picture's centre) by RANSAC (Fischler and Bolles, 1981), and a
    second one from the cells that do not follow it. Where few follow, again from the shift found by phase correlation
    (Kuglin and Hines, 1975), which reaches up to about a third of the picture.
-3. Sub-pixel refinement by inverse compositional Gauss-Newton (Baker and Matthews, "Lucas-Kanade 20 Years On", IJCV
-   2004) with Huber weights, free of gain and offset (fades, exposure).
+3. Sub-pixel refinement (``analyzers/signal/motion_pixels.py``).
 4. A vote between "moved as found" and "at rest": in each cell, which of the two predicts the pixels. So a background at
    rest with faint structure outvotes a strongly structured thing that moves in front of it. What moves without
    reaching the borders is not the camera.
@@ -24,6 +23,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from analyzers.signal.motion_pixels import View, cell_means, error_under, plain_means, refined, view_of
 from analyzers.signal.similarity import (
     MIN_SIDE_PX,
     REST,
@@ -32,10 +32,8 @@ from analyzers.signal.similarity import (
     Similarity,
     borders,
     cell_centres,
-    exposure,
     grid,
     hann,
-    pixel_centres,
     upper_median,
     without_bars,
 )
@@ -53,11 +51,6 @@ _SECOND_SHARE = 0.8
 """Below this share a second motion is looked for among the other cells."""
 _SECOND_MIN_SHARE = 0.15
 """Fewer cells than that are no rival."""
-_REFINE_PIXELS = 4000
-_REFINED_PX = 0.05
-"""A smaller step of the refinement is the last one."""
-_EXPOSURE_STEP = 7
-"""Prime to usual row lengths, so that the sample is spread over the picture."""
 _NOISE = 1.0
 """Squared grey levels by which two codings of the same smoothed pixel differ; measured 0.1-1 on coded clips."""
 _SOME_REST = 0.1
@@ -117,25 +110,6 @@ class PairMotion:
 
 
 @dataclass(frozen=True)
-class _View:
-    """One frame, prepared."""
-
-    full: tuple[int, ...]
-    """(height, width) of the frame."""
-    picture: tuple[int, int, int, int]
-    """(top, bottom, left, right) of the frame without its bars."""
-    levels: UInt8Array
-    grey: Floats
-    smooth: Floats
-    """``grey`` at half the size, without its finest detail: noise, and what interpolation takes away."""
-    gx: Floats
-    gy: Floats
-    structure: Floats
-    """(rows, columns) of the cell grid."""
-    streak: float
-
-
-@dataclass(frozen=True)
 class _Fit:
     """A transform with the cells that follow it.
 
@@ -183,7 +157,7 @@ class GlobalMotion:
         self._cv: Any = cv2
         self._settings = settings
         self._flows: dict[tuple[int, ...], Any] = {}
-        self._last: tuple[UInt8Array, _View] | None = None
+        self._last: tuple[UInt8Array, View] | None = None
 
     def between(self, before: UInt8Array, after: UInt8Array) -> PairMotion:
         """The camera's motion from ``before`` to ``after``: uint8 (H, W) of equal size."""
@@ -195,37 +169,14 @@ class GlobalMotion:
             return PairMotion("low_texture", texture=texture, streak=second.streak)
         return self._judge(first, second, structured, list(self._candidates(first, second, structured)))
 
-    def _view(self, frame: UInt8Array, picture: tuple[int, int, int, int]) -> _View:
+    def _view(self, frame: UInt8Array, picture: tuple[int, int, int, int]) -> View:
         if self._last is not None and self._last[0] is frame and self._last[1].picture == picture:
             return self._last[1]
-        cv2 = self._cv
-        top, bottom, left, right = picture
-        levels = np.ascontiguousarray(frame[top:bottom, left:right])
-        grey = levels.astype(np.float32)
-        gx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
-        gy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-        # Every second pixel is enough for means over cells.
-        thin_x, thin_y = gx[::2, ::2], gy[::2, ::2]
-        cells = grid(*grey.shape)
-        xx, yy, xy = (self._cells(product, cells) for product in (thin_x * thin_x, thin_y * thin_y, thin_x * thin_y))
-        structure = 0.5 * (xx + yy) - np.sqrt(0.25 * (xx - yy) ** 2 + xy * xy)
-        streak = float(np.log((float(yy.mean()) + 0.1) / (float(xx.mean()) + 0.1)))
-        half = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        view = _View(frame.shape, picture, levels, grey, cv2.blur(half, (3, 3)), gx, gy, structure, streak)
+        view = view_of(frame, picture)
         self._last = (frame, view)
         return view
 
-    def _cells(self, pixels: Floats, cells: tuple[int, int]) -> Floats:
-        """Means over each cell and its eight neighbours: (rows, columns)."""
-        means: Floats = self._cv.blur(self._means(pixels, cells), (3, 3))
-        return means
-
-    def _means(self, pixels: Floats, cells: tuple[int, int]) -> Floats:
-        """Means over each cell: (rows, columns), or (rows, columns, 2) of a flow."""
-        means: Floats = self._cv.resize(pixels, cells[::-1], interpolation=self._cv.INTER_AREA)
-        return means
-
-    def _candidates(self, first: _View, second: _View, structured: Mask) -> Iterator[_Fit]:
+    def _candidates(self, first: View, second: View, structured: Mask) -> Iterator[_Fit]:
         """The motions that most cells follow; at most two."""
         flow = self._flow(first, second, None)
         best = self._fit(first.grey.shape, flow, structured, structured)
@@ -238,13 +189,13 @@ class GlobalMotion:
                     best = again
         if best is None:
             return
-        yield self._refine(first, second, best)
+        yield replace(best, model=refined(first, second, best.model, best.inliers))
         if best.share < _SECOND_SHARE:
             other = self._fit(first.grey.shape, best.flow, structured & ~best.inliers, structured)
             if other is not None and other.share > _SECOND_MIN_SHARE:
-                yield self._refine(first, second, other)
+                yield replace(other, model=refined(first, second, other.model, other.inliers))
 
-    def _flow(self, first: _View, second: _View, shift: tuple[float, float] | None) -> Floats:
+    def _flow(self, first: View, second: View, shift: tuple[float, float] | None) -> Floats:
         shape = first.levels.shape
         # One object per shape and kind of call: fed with several shapes OpenCV 5.0 crashes the process, and after one
         # call with a start it starts from there again when given none.
@@ -257,7 +208,7 @@ class GlobalMotion:
         if shift is not None:
             start = np.empty((*shape, 2), np.float32)
             start[:] = shift
-        return self._means(self._flows[key].calc(first.levels, second.levels, start), grid(*shape))
+        return plain_means(self._flows[key].calc(first.levels, second.levels, start), grid(*shape))
 
     def _fit(self, shape: tuple[int, ...], flow: Floats, among: Mask, structured: Mask) -> _Fit | None:
         height, width = shape
@@ -284,83 +235,21 @@ class GlobalMotion:
         model = Similarity(float(matrix[0, 0]), float(matrix[1, 0]), float(matrix[0, 2]), float(matrix[1, 2]))
         return _Fit(model, agrees, flow, float(agrees.sum() / structured.sum()))
 
-    def _shift(self, first: _View, second: _View) -> tuple[float, float] | None:
+    def _shift(self, first: View, second: View) -> tuple[float, float] | None:
         # Copies, because phaseCorrelate multiplies its inputs by the window in place.
         (x, y), _ = self._cv.phaseCorrelate(first.grey.copy(), second.grey.copy(), hann(*first.grey.shape))
         return (x, y) if np.hypot(x, y) > 2.0 else None
 
-    def _refine(self, first: _View, second: _View, fit: _Fit) -> _Fit:
-        height, width = first.grey.shape
-        mask = self._cv.resize(fit.inliers.astype(np.uint8), (width, height), interpolation=self._cv.INTER_NEAREST)
-        mask[[0, -1]] = 0
-        mask[:, [0, -1]] = 0
-        pixels = np.flatnonzero(mask)
-        pixels = pixels[:: max(1, len(pixels) // _REFINE_PIXELS)]
-        x, y = pixel_centres(height, width)
-        x, y = x[pixels], y[pixels]
-        gx, gy = first.gx.ravel()[pixels], first.gy.ravel()[pixels]
-        jacobian = np.stack([gx, gy, gx * x + gy * y, gy * x - gx * y])
-        reference = first.grey.ravel()[pixels]
-        model = fit.model
-        for _ in range(2):
-            warped = self._warp(second.grey, model, 1.0).ravel()[pixels]
-            seen = warped >= 0.0
-            if np.count_nonzero(seen) < 64:
-                return fit
-            gain, offset = exposure(warped[seen], reference[seen])
-            error = gain * warped + offset - reference
-            spread = 1.5 * 1.4826 * upper_median(np.abs(error[seen])) + 0.75
-            weight = seen * np.minimum(np.float32(1.0), np.float32(spread) / np.maximum(np.abs(error), 1e-3))
-            weighted = jacobian * weight
-            normal = (weighted @ jacobian.T).astype(np.float64) + 1e-3 * np.eye(4)
-            dx, dy, grow, turn = np.linalg.solve(normal, (weighted @ error).astype(np.float64))
-            step = np.hypot(dx, dy) + np.hypot(grow, turn) * 0.5 * width
-            if step > 4.0:
-                return fit
-            model = model.undo(grow, turn, dx, dy)
-            if step < _REFINED_PX:
-                break
-        return replace(fit, model=model)
-
-    def _warp(self, grey: Floats, model: Similarity, scale: float) -> Floats:
-        """``grey`` as the first frame would show it; negative where it shows nothing.
-
-        ``scale`` is its size over the size of the picture in whose px the model is.
-        """
-        if model == REST:
-            return grey
-        height, width = grey.shape
-        warped: Floats = self._cv.warpAffine(
-            grey,
-            model.scaled(scale).matrix(width, height),
-            (width, height),
-            flags=self._cv.INTER_LINEAR | self._cv.WARP_INVERSE_MAP,
-            borderMode=self._cv.BORDER_CONSTANT,
-            borderValue=-1e6,
-        )
-        return warped
-
-    def _error(self, first: _View, second: _View, model: Similarity) -> tuple[Floats, Mask]:
-        """Difference in grey levels of every pixel under ``model``, and which pixels it shows."""
-        warped = self._warp(second.smooth, model, 0.5)
-        seen = warped >= 0.0
-        sample = warped.ravel()[::_EXPOSURE_STEP]
-        known = sample >= 0.0
-        if np.count_nonzero(known) < 64:
-            return np.full_like(warped, 255.0), np.zeros_like(seen)
-        gain, offset = exposure(sample[known], first.smooth.ravel()[::_EXPOSURE_STEP][known])
-        return np.where(seen, gain * warped + offset - first.smooth, np.float32(0.0)), seen
-
-    def _vote(self, first: _View, second: _View, fit: _Fit, at_rest: Floats) -> _Vote:
+    def _vote(self, first: View, second: View, fit: _Fit, at_rest: Floats) -> _Vote:
         cells = grid(*first.grey.shape)
-        as_moved, seen = self._error(first, second, fit.model)
+        as_moved, seen = error_under(first, second, fit.model)
         apart = np.where(seen, at_rest - as_moved, np.float32(0.0))
-        moved = self._cells(as_moved * as_moved, cells)
-        rest = self._cells(np.where(seen, at_rest, np.float32(0.0)) ** 2, cells)
+        moved = cell_means(as_moved * as_moved, cells)
+        rest = cell_means(np.where(seen, at_rest, np.float32(0.0)) ** 2, cells)
         # Least-squares share of the motion that a cell has made: 0 at rest, 1 moved as the model says.
-        predicted = self._cells(apart * apart, cells)
+        predicted = cell_means(apart * apart, cells)
         part = 0.5 * (rest - moved + predicted) / np.maximum(predicted, 1e-6)
-        shown = self._means(seen.astype(np.float32), cells) > 0.75
+        shown = plain_means(seen.astype(np.float32), cells) > 0.75
         less = np.minimum(moved, rest)
         noise = min(max(upper_median(less[shown]), 0.01), _NOISE) if shown.any() else _NOISE
         # A cell has a say when the two predictions differ by more than noise, and one of them comes true.
@@ -370,28 +259,28 @@ class GlobalMotion:
         sides = borders(says_moved, says_rest, shown)
         return _Vote(fit, int(says_moved.sum()), int(says_rest.sum()), says_rest, moved, shown, sides)
 
-    def _without_overlays(self, first: _View, second: _View, vote: _Vote) -> Similarity:
+    def _without_overlays(self, first: View, second: View, vote: _Vote) -> Similarity:
         """The motion refined again without the cells at rest: captions lie on top of it and would slow it down."""
         if vote.rest < _OVERLAY_SHARE * (vote.rest + vote.moved):
             return vote.fit.model
         near = self._cv.dilate(vote.still.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        return self._refine(first, second, replace(vote.fit, inliers=vote.fit.inliers & ~near)).model
+        return refined(first, second, vote.fit.model, vote.fit.inliers & ~near)
 
-    def _judge(self, first: _View, second: _View, structured: Mask, fits: list[_Fit]) -> PairMotion:
+    def _judge(self, first: View, second: View, structured: Mask, fits: list[_Fit]) -> PairMotion:
         """The vote between moved and rest, and the check that the winner explains the picture."""
         height, width = first.grey.shape
         cells = grid(height, width)
-        at_rest, _ = self._error(first, second, REST)
+        at_rest, _ = error_under(first, second, REST)
         votes = [self._vote(first, second, fit, at_rest) for fit in fits]
         best = max(votes, key=lambda vote: (vote.borders >= self._settings.min_borders, vote.moved), default=None)
         everywhere = best is not None and best.borders >= self._settings.min_borders
         rests = best is None or best.rest > (1.0 if everywhere else _SOME_REST / (1.0 - _SOME_REST)) * best.moved
         leaning = best is not None and rests and best.rest <= best.moved
-        model, error, shown = REST, self._cells(at_rest * at_rest, cells), np.ones_like(structured)
+        model, error, shown = REST, cell_means(at_rest * at_rest, cells), np.ones_like(structured)
         if best is not None and not rests:
             model, error, shown = self._without_overlays(first, second, best), best.error, best.shown
         # Explained: the prediction leaves less than half of the cell's own variance, or no more than coding noise.
-        variance = self._cells(first.smooth * first.smooth, cells) - self._cells(first.smooth, cells) ** 2
+        variance = cell_means(first.smooth * first.smooth, cells) - cell_means(first.smooth, cells) ** 2
         explained = error < np.maximum(0.5 * variance, _NOISE)
         match = float(explained[shown].mean()) if shown.any() else 0.0
         x, y = cell_centres(height, width)
