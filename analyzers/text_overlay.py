@@ -134,6 +134,11 @@ class TextOverlayConfig(AnalyzerConfig):
     """Lowest line of a title by size, in picture units: letters of about 75 px in 1080 x 1920. Not yet tuned."""
     title_start_s: Annotated[float, Field(ge=0.0, le=60.0)] = 1.5
     """Latest start of a title by time. Not yet tuned."""
+    language_words: Annotated[int, Field(ge=1, le=50)] = 3
+    """Different function words of a language, in all Latin texts together, from which on it is named. Two are found in
+    texts of other languages. Higher names fewer. Not yet tuned."""
+    language_lead: Annotated[float, Field(ge=1.0, le=20.0)] = 2.0
+    """How many times as many as of any other language: related ones share up to half. Higher names fewer."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Threads of the models. With the cores busy, two are slower than one."""
 

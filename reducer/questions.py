@@ -96,9 +96,9 @@ NOT_PARTED = Open(
     "Motion is measured over the whole picture; nothing parts that of the background from that of the subject.",
     "No analyzer here can; the nearest is place.movement, all that moves against the camera.",
 )
-SCRIPT_ONLY = Open(
-    "script_only",
-    "A text's language is named only where its script decides it, and Latin letters do not.",
+TOO_FEW_WORDS = Open(
+    "too_few_words",
+    "The texts have too few of the small words that tell languages in Latin letters apart, or one without a list.",
     "No analyzer here can; `script` names the letters, and speech.language has what is spoken.",
 )
 NO_WORD_LIST = Open(

@@ -241,13 +241,16 @@ def test_what_nobody_can_answer_says_so_whatever_ran(key: str, analyzer: str, co
     assert (analyzer, "not_run", code) in lacks(asked(key))
 
 
-def overlays(*languages: str | None) -> Section:
-    return section("text_overlay", result={"overlays": [{"language": language} for language in languages]})
+def overlays(*languages: str | None, latin: dict[str, Any] | None = None) -> Section:
+    texts = [{"language": language} for language in languages]
+    return section("text_overlay", result={"overlays": texts, "latin_language": latin})
 
 
 def test_a_result_that_leaves_a_question_open_says_why() -> None:
-    assert lacks(asked("text.language", overlays(None, None))) == [("text_overlay", "ok", "script_only")]
+    assert lacks(asked("text.language", overlays(None, None))) == [("text_overlay", "ok", "too_few_words")]
     assert asked("text.language", overlays(None, "ko")).status == "answered"
+    found = asked("text.language", overlays(None, latin={"language": "en"}))
+    assert (found.status, found.places) == ("answered", ["/sections/text_overlay/result/latin_language"])
     assert asked("text.language", overlays()).status == "not_applicable"
 
 

@@ -31,6 +31,10 @@ def test_burned_in_captions_of_a_talking_head() -> None:
         assert overlay.end_time == pytest.approx(end_s, abs=0.2)
         assert overlay.kind == "caption"
         assert overlay.look.outlined
+    assert result.latin_language is not None
+    assert result.latin_language.language == "en"
+    # at, by, with, in; "in" is German, Dutch and Italian as well.
+    assert (result.latin_language.function_words, result.latin_language.next_best) == (4, 1)
     assert result.reading.regions_reused >= 4
 
 

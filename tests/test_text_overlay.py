@@ -45,6 +45,7 @@ def test_captions_over_a_moving_picture_are_read_exactly_with_their_spans() -> N
     assert [o.kind for o in result.overlays] == ["caption", "caption"]
     assert result.text_share == pytest.approx((16 - 4 + 36 - 18) / 40)
     assert result.words == 6
+    assert result.latin_language is None  # "the" and "and" are two words, one less than it takes
 
 
 def test_the_box_holds_the_letters_and_little_more() -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from analyzers.base import AnalyzerResult, Context, merge_spans
 from analyzers.signal.colour import name_of, to_lab
+from analyzers.signal.function_words import language_by_words
 from analyzers.signal.text_ink import Ink, Rgb
 from analyzers.signal.text_kinds import (
     KindSettings,
@@ -104,11 +105,24 @@ class TextOverlay(TimedSpan):
     script: str | None
     """``latin``, ``han``, ``kana``, ``greek``; null for numbers."""
     language: str | None
-    """ISO 639-1, only where the script decides it."""
+    """ISO 639-1, only where the script decides it; of Latin letters see ``latin_language``."""
     function: TextFunction
     calls_to_action: tuple[str, ...]
     """Phrases of the word lists that it holds."""
     evidence: KindEvidence
+
+
+class TextLanguage(Model):
+    """The language of all texts in Latin letters together, by its function words: articles, pronouns, prepositions."""
+
+    language: str
+    """ISO 639-1: en, de, es, fr, it, nl or pt. One of another language is not found."""
+    function_words: Count
+    """Its different ones in the texts: at least ``language_words``."""
+    next_best: Count
+    """How many of the language with the second most."""
+    words: Count
+    """Different words of the texts."""
 
 
 class ReadingCounts(Model):
@@ -135,6 +149,8 @@ class TextOverlayResult(AnalyzerResult):
     """Words of all overlays, watermarks and scene text left out."""
     words_per_s: Finite | None
     """Those words over the time in which they are on screen; null without any."""
+    latin_language: TextLanguage | None
+    """Null where there is too little to tell, too. Other scripts: ``language`` of each overlay."""
     reading: ReadingCounts
 
 
@@ -162,7 +178,7 @@ def result_of(
     for draft in drafts:
         others = [other.traits for other in drafts if other is not draft]
         overlays.append(_overlay(draft, others, scripts, settings))
-    return _result(tuple(overlays), counts, context.video.duration_s)
+    return _result(tuple(overlays), counts, context.video.duration_s, settings)
 
 
 class _Draft:
@@ -257,7 +273,9 @@ def _look(draft: _Draft) -> TextLook:
     )
 
 
-def _result(overlays: tuple[TextOverlay, ...], counts: ReadingCounts, duration_s: float) -> TextOverlayResult:
+def _result(
+    overlays: tuple[TextOverlay, ...], counts: ReadingCounts, duration_s: float, settings: KindSettings
+) -> TextOverlayResult:
     laid_over = [o for o in overlays if o.kind not in ("watermark", "scene")]
     seconds = sum(end - start for start, end in merge_spans(laid_over))
     words = sum(len(o.text.split()) for o in laid_over)
@@ -266,7 +284,18 @@ def _result(overlays: tuple[TextOverlay, ...], counts: ReadingCounts, duration_s
         text_share=min(1.0, seconds / duration_s) if duration_s > 0.0 else 0.0,
         words=words,
         words_per_s=words / seconds if seconds > 0.0 else None,
+        latin_language=_latin_language(laid_over, settings),
         reading=counts,
+    )
+
+
+def _latin_language(overlays: Sequence[TextOverlay], settings: KindSettings) -> TextLanguage | None:
+    texts = (overlay.text for overlay in overlays if overlay.script == "latin")
+    found = language_by_words(texts, settings.language_words, settings.language_lead)
+    if found is None:
+        return None
+    return TextLanguage(
+        language=found.language, function_words=found.found, next_best=found.next_best, words=found.words
     )
 
 

@@ -50,6 +50,8 @@ class KindSettings:
     series_gap_s: float
     title_height: float
     title_start_s: float
+    language_words: int
+    language_lead: float
 
 
 @dataclass(frozen=True)
