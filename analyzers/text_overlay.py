@@ -176,7 +176,7 @@ class TextOverlayAnalysis(Analyzer[TextOverlayConfig, FrameChunk, ChunkText, Tex
     """Reads what is written in the picture."""
 
     name = "text_overlay"
-    version = "2"
+    version = "3"
     title = "Text on screen: what, when, where, which kind"
     Config = TextOverlayConfig
     Result = TextOverlayResult
