@@ -285,7 +285,8 @@ class Ingress:
         tags=["jobs"],
     )
     async def document(self, id: str, sections: str | None = None) -> Response:
-        """The analysis document; `sections` names some of its sections, separated by commas."""
+        """The analysis document; `sections` names some of its sections, separated by commas. The checklist is that of
+        the whole document all the same: it names places in sections that were left out."""
         if sections is None:
             path = self._results.path_of(id)
             return Response(await asyncio.to_thread(path.read_bytes), media_type="application/json")
