@@ -26,7 +26,7 @@ from jobs.worker import Worker
 from schema.errors import InternalError, UrlNotAllowed
 from schema.jobs import JobOptions, JobSource
 from tests.made_site import Site, dribbled_head, in_turn, redirect, running_site, server_context, status
-from tests.test_worker import at_once
+from tests.worker_shop import at_once
 
 pytestmark = pytest.mark.asyncio
 
