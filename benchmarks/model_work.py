@@ -66,19 +66,14 @@ def _spoken(clip: AudioClip) -> AudioClip:
 
 
 def _upstream(analyzer: Any, chunk: FrameChunk | AudioChunk) -> dict[str, Any]:
-    makers: dict[str, Callable[[Any], Any]] = {
-        "object_detection": _people,
-        "eye_tracking": _faces,
-        "speech_flow": _speech,
-    }
-    return {name: makers[name](chunk) for name in analyzer.upstream}
+    return {name: MADE[name](chunk) for name in analyzer.upstream}
 
 
 def _people(chunk: FrameChunk) -> Any:
     """Two standing people in each frame."""
     from analyzers.results.detections import FrameDetections, pack_detections
 
-    width, height = chunk.batch.source_width, chunk.batch.source_height
+    width, height = chunk.batches[0].source_width, chunk.batches[0].source_height
     boxes = np.array([[0.1, 0.2, 0.45, 0.95], [0.5, 0.25, 0.9, 0.95]], np.float32)
     boxes *= np.array([width, height] * 2, np.float32)
     scores = np.array([0.9, 0.8], np.float32)
@@ -107,3 +102,7 @@ def _speech(chunk: AudioChunk) -> Any:
     starts = np.arange(chunk.clip.start_s, end_s - 1.0, SPAN_S)
     spans = (SpanSound(SpeechSpan(float(a), float(min(a + SPAN_S, end_s)), 0.9), -20.0, None, None) for a in starts)
     return VoiceObservation(chunk.clip.duration_s, tuple(spans))
+
+
+MADE: dict[str, Callable[[Any], Any]] = {"object_detection": _people, "eye_tracking": _faces, "speech_flow": _speech}
+"""By analyzer: what it would have observed."""

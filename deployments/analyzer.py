@@ -83,6 +83,7 @@ class AnalyzerReplica:
         Raises:
             pydantic.ValidationError: The first settings are out of bounds or unknown.
         """
+        self._metrics.loading()
         if self._loaded is None:
             self._loaded = await self._turns.take(FIRST, lambda: AnalyzerHost(self._name, user_config, self._runtime))
         else:
@@ -91,6 +92,7 @@ class AnalyzerReplica:
             except ValidationError as error:
                 self._refused = f"new settings were refused: {validation_text(error)}"
                 logger.error("%s: %s", self._name, self._refused)
+                self._metrics.loaded(self._host.describe())
                 return
         self._refused = ""
         description = self._host.describe()

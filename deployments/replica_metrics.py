@@ -36,6 +36,10 @@ class ReplicaMetrics:
         self._chunks = Counter("tiktok_analyzer_chunks", "Chunks observed.", ("analyzer",))
         self._faults = Counter("tiktok_analyzer_faults", "Computations that failed, by code.", ("analyzer", "code"))
 
+    def loading(self) -> None:
+        """Before a load: the first one, or one that new settings ask for."""
+        self._state.set(STATE_VALUES["loading"], self._analyzer)
+
     def loaded(self, description: Description) -> None:
         """After a load, whatever came of it."""
         self._load_s.set(description.load_s, self._analyzer)
