@@ -9,6 +9,7 @@ from analyzers.signal import frame_change, frame_sketch
 from analyzers.signal.dissolves import _ramp
 from analyzers.signal.frame_change import ChangeMeter
 from analyzers.signal.frame_sketch import Sketches, block_changes, neighbours, sketched, suspects
+from analyzers.signal.moments import moments
 from analyzers.signal.pair_changes import PairChanges
 from analyzers.signal.sudden_change import around
 from media.types import FrameBatch
@@ -117,6 +118,15 @@ def test_what_is_usual_around_a_change_by_hand() -> None:
     # A change of two pairs at 4 covers 4 and 5; behind it are 8 4 6.
     assert around(values, np.array([4]), 2, 1, 4).tolist() == [8.0]
     assert around(values, np.array([1, 8]), 1, 1, 2).tolist() == [5.0, 4.0]
+
+
+def test_moments_are_those_of_numpy() -> None:
+    pictures = np.random.default_rng(2).integers(0, 256, (9, 24, 19, 3)).astype(np.float32)
+    pictures[3] = 255.0
+    means, squares = moments(pictures)
+    pixels = pictures.astype(np.float64).reshape(9, -1, 3)
+    assert np.array_equal(means, pixels.sum(axis=1) / pixels.shape[1])
+    assert np.array_equal(squares, np.square(pixels).sum(axis=(1, 2)) / pixels.shape[1])
 
 
 def test_the_ramp_that_fits_best_is_that_of_a_search_over_all() -> None:

@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from analyzers.signal.hard_cuts import correlation
+from analyzers.signal.moments import moments
 from media.types import Float32Array, Float64Array, Int64Array
 
 POOL_PX = 2
@@ -161,10 +162,8 @@ class _Pictures:
 
     @staticmethod
     def of(small: Float32Array) -> _Pictures:
+        means, squares = moments(small)
         flat = small.reshape(len(small), -1)
-        pixels = flat.shape[1] / small.shape[-1]
-        means = np.einsum("nhwc->nc", small, dtype=np.float64) / pixels
-        squares = np.einsum("nf,nf->n", flat, flat, dtype=np.float64) / pixels
         return _Pictures(small, flat, means, np.maximum(squares - np.square(means).sum(axis=1), 0.0))
 
     def falls(
@@ -175,11 +174,11 @@ class _Pictures:
         A mixture of A and B has ``(1-a) VA + a VB - a (1-a) |A - B|^2``, with the common change of colour left out.
 
         Args:
-            first: int64 (K,), frames that show A.
+            first: int64 (K,) or (1,), frames that show A.
             inner: int64 (K,), frames between.
-            last: int64 (K,), frames that show B.
+            last: int64 (K,) or (1,), frames that show B.
             share: float64 (K,), a of the frames between.
-            distance: float64 (K,), root mean square difference of A and B, in levels per channel.
+            distance: float64 (K,) or (1,), root mean square difference of A and B, in levels per channel.
         """
         apart = 3.0 * np.square(distance) - np.square(self.means[last] - self.means[first]).sum(axis=1)
         expected = share * (1.0 - share) * apart
@@ -247,8 +246,8 @@ def _refined(
     length = float(way @ way)
     if length <= 0.0:
         return None
-    alpha = (frames - frames[0]) @ way / length
-    ramp_start, ramp_end, error = _ramp(alpha.astype(np.float64))
+    along = (frames @ way).astype(np.float64)
+    ramp_start, ramp_end, error = _ramp((along - along[0]) / length)
     if error > FIT_ERROR or ramp_end - ramp_start < MIN_PAIRS:
         return None
     first, last = frames[ramp_start], frames[ramp_end]
@@ -290,8 +289,8 @@ def _dip(shown: _Pictures, first: int, last: int, distance: float) -> float:
     inner, share = inner[middle], share[middle]
     if not len(inner):
         return 0.0
-    ends = np.full((2, len(inner)), [[first], [last]])
-    return float(_median(shown.falls(ends[0], inner, ends[1], share, np.full(len(inner), distance))))
+    falls = shown.falls(np.array([first]), inner, np.array([last]), share, np.array([distance]))
+    return float(_median(falls))
 
 
 def _median(values: Float64Array | Float32Array) -> Float64Array:
@@ -327,9 +326,9 @@ def _ramp(alpha: Float64Array) -> tuple[int, int, float]:
     if n <= MIN_PAIRS:
         return 0, n - 1, np.inf
     t, start, end, length, squares = _ramps(n)
-    below, above, line, slope = (
-        np.concatenate([[0.0], np.cumsum(v)]) for v in (np.square(alpha), np.square(1.0 - alpha), alpha, t * alpha)
-    )
+    sums = np.zeros((4, n + 1))
+    np.cumsum([np.square(alpha), np.square(1.0 - alpha), alpha, t * alpha], axis=1, out=sums[:, 1:])
+    below, above, line, slope = sums
     # Between both, the sum of ((t - start) / length - alpha)^2, by its three parts.
     crossed = slope[end] - slope[start + 1] - start * (line[end] - line[start + 1])
     between = squares - 2.0 * crossed / length + below[end] - below[start + 1]

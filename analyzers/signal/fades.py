@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from analyzers.signal.moments import moments
 from media.types import Float32Array, Float64Array
 
 Direction = Literal["in", "out"]
@@ -102,10 +103,7 @@ class Levels:
     @staticmethod
     def of(thumbs: Float32Array) -> Levels:
         """Of float32 (N, h, w, 3)."""
-        flat = thumbs.reshape(len(thumbs), -1, thumbs.shape[-1])
-        means = np.einsum("npc->nc", flat, dtype=np.float64) / flat.shape[1]
-        lines = flat.reshape(len(flat), -1)
-        return Levels(means, np.einsum("nf,nf->n", lines, lines, dtype=np.float64) / flat.shape[1])
+        return Levels(*moments(thumbs))
 
     def contrast(self) -> Float64Array:
         """float64 (N,): root mean square deviation of each picture's pixels from their mean colour, in levels."""
