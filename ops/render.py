@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ops.render_checklist import checklist_table, remedies_table
 from reducer.describe import describe_video
-from schema.document import AnalysisDocument, PostFacts, TimelineEntry
+from schema.document import AnalysisDocument, Finding, PostFacts, Stretch, TimelineEntry, TimelineItem
 from schema.jobs import AnalyzerProgress
 
 STATUS_STYLE = {
@@ -26,6 +26,9 @@ STATUS_STYLE = {
 
 TIMELINE_ROWS = 12
 """Entries of the time line that are printed; the document holds all."""
+
+LABELS_SHOWN = 4
+"""Labels of a cell that are printed."""
 
 
 PLAIN_WIDTH = 120
@@ -130,18 +133,27 @@ def _sections(document: AnalysisDocument) -> Table:
 
 
 def _timeline(document: AnalysisDocument) -> Table:
+    """By shots; where these are longer than the parts of the breakdown on average, by parts."""
     table = Table("time", "seen", "said", "written", "heard", title="Time line", title_justify="left")
-    for entry in document.timeline[:TIMELINE_ROWS]:
-        table.add_row(f"{entry.start_time:.2f}-{entry.end_time:.2f}", *_cells(entry))
-    hidden = len(document.timeline) - TIMELINE_ROWS
+    by_parts = len(document.timeline) < len(document.breakdown.parts)
+    rows: Sequence[TimelineEntry | Stretch] = document.breakdown.parts if by_parts else document.timeline
+    for row in rows[:TIMELINE_ROWS]:
+        table.add_row(f"{row.start_time:.2f}-{row.end_time:.2f}", *map(_cell, _lanes(row)))
+    hidden = len(rows) - TIMELINE_ROWS
     if hidden > 0:
         table.caption = f"{hidden} more in the document"
     return table
 
 
-def _cells(entry: TimelineEntry) -> list[str]:
-    cells = []
-    for items in (entry.seen, entry.said, entry.written, entry.heard):
-        labels = list(dict.fromkeys(item.label for item in items))
-        cells.append("; ".join(labels[:4]) + (f"; +{len(labels) - 4}" if len(labels) > 4 else ""))
-    return cells
+def _lanes(row: TimelineEntry | Stretch) -> tuple[tuple[TimelineItem | Finding, ...], ...]:
+    """Seen, said, written, heard."""
+    if isinstance(row, TimelineEntry):
+        return row.seen, row.said, row.written, row.heard
+    seen = (*row.action, *row.visuals, *row.camera_and_editing, *row.story)
+    return seen, (*row.said, *row.emotion), row.written, row.heard
+
+
+def _cell(items: Sequence[TimelineItem | Finding]) -> str:
+    labels = list(dict.fromkeys(item.label for item in items))
+    hidden = len(labels) - LABELS_SHOWN
+    return "; ".join(labels[:LABELS_SHOWN]) + (f"; +{hidden}" if hidden > 0 else "")
