@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from deployments.ingress_accept import Acceptance
 from deployments.settings import GraphArgs
+from jobs.capacity import Capacity
 from jobs.disk import MB, DiskGuard, DiskSettings, writing
 from jobs.opening import open_store
 from jobs.sources import SourceFolder
@@ -106,7 +107,8 @@ def acceptance(tmp_path: Path) -> Acceptance:
     settings = GraphArgs(data_dir=str(tmp_path), video_roots=(str(tmp_path),))
     disk = DiskGuard(tmp_path, DiskSettings(min_free_megabytes=100, low_free_megabytes=500))
     store = open_store(settings.jobs, settings.data_path)
-    return Acceptance(settings, ("color_analysis",), store, SourceFolder(tmp_path), disk)
+    capacity = Capacity(store, settings.jobs, settings.max_concurrent_videos)
+    return Acceptance(settings, ("color_analysis",), store, SourceFolder(tmp_path), disk, capacity)
 
 
 FORM = (
