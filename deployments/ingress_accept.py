@@ -106,14 +106,9 @@ class Acceptance:
         """
         announced = request.headers.get("content-length", "")
         self._disk.check(min(int(announced), self._settings.limits.max_bytes) if announced.isdigit() else 0)
-        try:
-            if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-                return await self._from_upload(request)
-            return await self._from_json(request)
-        except Overloaded as error:
-            if error.retry_after_s is None:
-                await asyncio.to_thread(self._capacity.timed, error)
-            raise
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            return await self._from_upload(request)
+        return await self._from_json(request)
 
     async def _from_json(self, request: Request) -> tuple[JobRecord, bool]:
         key = _key(request)
@@ -171,7 +166,13 @@ class Acceptance:
         return record, created
 
     async def _add(self, new: NewJob) -> tuple[JobRecord, bool]:
-        return await asyncio.to_thread(self._store.add, new, self._settings.jobs.max_queued)
+        return await asyncio.to_thread(self._added, new)
+
+    def _added(self, new: NewJob) -> tuple[JobRecord, bool]:
+        try:
+            return self._store.add(new, self._settings.jobs.max_queued)
+        except Overloaded as error:  # others were quicker since the queue was looked at
+            raise self._capacity.timed(error) from None
 
     def _check(self, analyzers: tuple[str, ...] | None, options: JobOptions) -> None:
         for name in analyzers or ():

@@ -12,10 +12,14 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
+from deployments.ingress_accept import Acceptance
 from deployments.ingress_timing import TimingMiddleware
 from deployments.ingress_upload import received_form
+from deployments.settings import GraphArgs
 from jobs.capacity import Capacity
+from jobs.disk import DiskGuard, DiskSettings
 from jobs.settings import JobSettings
+from jobs.sources import SourceFolder
 from jobs.sqlite import SqliteJobStore
 from schema.errors import Overloaded
 from tests.job_stores import new_job
@@ -111,3 +115,34 @@ async def test_every_answer_says_how_long_it_took() -> None:
         for path, least_ms in (("/slow", 50.0), ("/none", 0.0)):
             name, _, spent = (await client.get(path)).headers["server-timing"].partition(";dur=")
             assert (name, float(spent) >= least_ms) == ("app", True)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+async def test_a_refused_request_leaves_nothing_and_says_when_to_come_again(
+    store: SqliteJobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    """Also where the queue was filled between the look and the acceptance."""
+    for _ in range(3):
+        store.add(new_job())
+    claim = store.claim("worker", 60.0)
+    assert claim is not None
+    store.finish(claim[1], "done", results_file="x")
+    settings = GraphArgs(data_dir=str(tmp_path), video_roots=(str(tmp_path),), jobs=SETTINGS)
+    capacity = Capacity(store, SETTINGS, 2)
+    disk = DiskGuard(tmp_path, DiskSettings(min_free_megabytes=1, low_free_megabytes=1))
+    acceptance = Acceptance(settings, ("color_analysis",), store, SourceFolder(tmp_path), disk, capacity)
+    if not quick:
+        monkeypatch.setattr(capacity, "_refusal", lambda priority, key: None)
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nbytes\r\n--x--\r\n'
+    for kind, body in (("application/json", b'{"video_path": "a.mp4"}'), ("multipart/form-data; boundary=x", form)):
+
+        async def receive(body: bytes = body) -> Any:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        request = Request({"type": "http", "method": "POST", "headers": [(b"content-type", kind.encode())]}, receive)
+        with pytest.raises(Overloaded) as caught:
+            await acceptance.accept(request)
+        assert caught.value.retry_after_s == 1.0
+        assert list((tmp_path / "incoming").iterdir()) == []
+    assert store.counts() == {"queued": 2, "done": 1}
