@@ -19,6 +19,7 @@ from ops.clips import write_clip
 from ops.profiles import PROFILE_FILES, load_profile
 from ops.sample import FPS, pictures, sound
 from ops.soundtrack import RATE_HZ
+from tests.checklist_places import check_places
 from tests.media_folder import MEDIA
 from tests.ray.nodes import Nodes, ray_nodes
 from tests.tiny_weights import TinyWeights
@@ -98,6 +99,18 @@ def test_every_model_is_named_with_its_revision(document: dict[str, Any]) -> Non
 def test_nothing_of_a_model_stands_where_no_model_ran(document: dict[str, Any]) -> None:
     for name, section in document["sections"].items():
         assert (section["result"] is None) == (section["status"] != "ok"), name
+
+
+def test_with_every_model_only_what_no_analyzer_tells_stays_open(document: dict[str, Any]) -> None:
+    checklist = check_places(document)
+    assert {key.partition(".")[2] for key in checklist.lacks if checklist.open_without(key)} <= {
+        "no_speaker_model",
+        "not_parted",
+        "no_person_model",
+        "no_answer",
+        "too_few_words",
+        "no_word_list",
+    }
 
 
 def test_the_shares_of_the_file_are_booked(production: Nodes) -> None:
