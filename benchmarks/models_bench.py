@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import subprocess
@@ -239,11 +240,22 @@ def table(rows: Sequence[tuple[Case, Measured | str]], size: Size, device: str, 
             continue
         speed = f"{found.tokens / found.clip_s:.1f}" if found.tokens else ""
         floor, times = (f"{found.floor_s:.3g}", f"{found.clip_s / found.floor_s:.1f}") if found.floor_s else ("", "")
+        gflops = f"{found.gflops:.4g}" if found.gflops else ""
         lines.append(
             f"| {case.analyzer} | {case.label} | {found.load_s:.1f} | {found.memory_mb:.0f} | {found.clip_s:.2f} "
-            f"| {found.cpu_s:.2f} | {speed} | {found.gflops:.4g} | {floor} | {times} |"
+            f"| {found.cpu_s:.2f} | {speed} | {gflops} | {floor} | {times} |"
         )
     return "\n".join([*lines, ""])
+
+
+def cpu_name() -> str:
+    """The processor's own name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    found = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return found or f"{platform.machine()} CPU"
 
 
 def device_name() -> tuple[str, float]:
@@ -251,7 +263,7 @@ def device_name() -> tuple[str, float]:
     code = "import torch; print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else '', torch.__version__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     name, _, version = done.stdout.strip().rpartition(" ")
-    shown = name or f"{platform.machine()} CPU"
+    shown = name or f"{cpu_name()}, {os.cpu_count()} cores"
     return f"{shown}, torch {version}", 1.0 if name else 0.0
 
 
