@@ -160,7 +160,7 @@ def test_gradual_transitions_of_all_clips():
 
 @pytest.mark.slow
 def test_at_least_as_good_as_pyscenedetect():
-    """The same clips, the same tolerance; theirs with their default and with a short minimum scene length."""
+    """The same frames, the same tolerance; theirs with their default and with a short minimum scene length."""
     pytest.importorskip("scenedetect")
     ours = sum(hits(sudden(name), truth) for name, truth in hard_truth().items())
     theirs: dict[str, np.ndarray] = {}
@@ -189,7 +189,7 @@ def pyscenedetect_cuts(name):
         cuts: dict[str, list[int]] = {key: [] for key in detectors}
         path, limits = media(name), MediaLimits()
         facts = probe(path, limits)
-        plan = plan_decode({"all": Needs((FrameNeed(EveryFrame(), 180),))}, facts, 2.0)
+        plan = plan_decode({"all": Needs((FrameNeed(EveryFrame(), 96),))}, facts, 2.0)
         last = 0
         for item in decode_video(path, plan, facts, limits):
             if isinstance(item, FrameBatch):

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from analyzers.signal.moments import moments
 from media.types import Float32Array, Float64Array
 
+FloatArray = TypeVar("FloatArray", Float32Array, Float64Array)
 Direction = Literal["in", "out"]
-DIRECTIONS: tuple[Direction, ...] = ("out", "in")
 
 PLAIN_LEVELS = 6.0
 """Deviation of pixels from their mean below which a picture is one plain colour; a small caption may stand on it."""
@@ -140,23 +140,22 @@ def fades(
         period_s: Usual time from frame to frame.
     """
     found: list[Fade] = []
-    for plain in _plain_frames(levels):
-        colour = thumbs[plain].mean(axis=(0, 1))
-        distances = levels.distance(colour)
-        for direction in DIRECTIONS:
-            order = _outward(plain, direction, pts_s, cuts, settings.max_s)
-            fade = _fade(thumbs, distances, order, colour, direction, plain, settings, period_s)
-            if fade is not None:
-                found.append(fade)
+    for plain, direction in _plain_frames(levels):
+        colour = levels.means[plain].astype(np.float32)
+        order = _outward(plain, direction, pts_s, cuts, settings.max_s)
+        fade = _fade(thumbs, levels.distance(colour), order, colour, direction, plain, settings, period_s)
+        if fade is not None:
+            found.append(fade)
     found.extend(_broken_off(thumbs, levels, pts_s, cuts, settings, period_s))
     return _without_doubles(found)
 
 
-def _plain_frames(levels: Levels) -> list[int]:
-    """Frames that end a fade: in each stretch of a steady plain colour the plainest, first and last of equals."""
+def _plain_frames(levels: Levels) -> list[tuple[int, Direction]]:
+    """Frames that may end a fade: of the plainest in each stretch of a steady plain colour the first for fades out and
+    the last for fades in."""
     level, means = levels.contrast(), levels.means
     n = len(level)
-    out: set[int] = set()
+    out: list[tuple[int, Direction]] = []
     start = 0
     while start < n:
         if level[start] > PLAIN_LEVELS:
@@ -168,9 +167,9 @@ def _plain_frames(levels: Levels) -> list[int]:
         stretch = level[start:end]
         best = np.flatnonzero(stretch <= stretch.min() + 0.5) + start
         if end - start > 1 or _is_turn(level, means[:, 0], start):
-            out.update((int(best[0]), int(best[-1])))
+            out += [(int(best[0]), "out"), (int(best[-1]), "in")]
         start = end
-    return sorted(out)
+    return out
 
 
 def _is_turn(level: Float64Array, luma: Float64Array, frame: int) -> bool:
@@ -209,7 +208,9 @@ def _fade(
     steps = max(3, round(settings.min_s / period_s))
     if len(order) <= steps:
         return None
-    total = distances[list(order)]
+    total = _along(distances, order)
+    if np.ptp(total) < settings.min_range:
+        return None
     top = _end_of_rise(total)
     floor, peak = float(total[: top + 1].min()), float(total[top])
     reach = peak - floor
@@ -231,10 +232,9 @@ def _fade(
     return Fade(direction, start, end, plain, shown, reach, float(np.clip(reach / peak * smooth, 0.0, 1.0)), True)
 
 
-def _along(thumbs: Float32Array, order: range) -> Float32Array:
-    """The pictures in this order of consecutive frames, as a view."""
-    part = thumbs[min(order) : max(order) + 1]
-    return part if order.step > 0 else part[::-1]
+def _along(values: FloatArray, order: range) -> FloatArray:
+    """The entries of consecutive frames in this order, as a view."""
+    return values[order[0] : order[-1] + 1] if order.step > 0 else values[order[-1] : order[0] + 1][::-1]
 
 
 def _end_of_rise(total: Float64Array) -> int:
@@ -295,7 +295,9 @@ def _broken_off(
             ends: tuple[tuple[Direction, int], ...] = (("out", end - 1), ("in", start))
             for direction, plain in ends:
                 order = _outward(plain, direction, pts_s, cuts, settings.max_s)
-                total = distances[list(order)]
+                total = _along(distances, order)
+                if float(total[0]) > (1.0 - OPEN_SHARE) * float(total.max()):
+                    continue
                 top = _end_of_rise(total)
                 lost = 1.0 - float(total[0]) / max(float(total[top]), 1e-3)
                 steps = max(3, round(settings.min_s / period_s))
