@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 
 WAIT_S = 120.0
@@ -114,6 +116,14 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Not so a zombie, which stays for ever where nobody waits for orphans."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def run_python(*arguments: str, wait_s: float = WAIT_S) -> str:

@@ -33,7 +33,7 @@ from ops.job_worker import local_worker
 from ops.local import LocalRunner
 from schema.errors import DownloadFailed, DownloadPrivate
 from schema.jobs import FINAL_STATES, JobSource
-from tests.child_processes import Child
+from tests.child_processes import Child, is_alive
 from tests.made_media import Sound, make_video
 
 LIGHT = ("cut_analysis", "color_analysis")
@@ -230,14 +230,6 @@ def kill_tree(process: psutil.Process) -> None:
             one.kill()
         except psutil.NoSuchProcess:
             continue
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Not so a zombie, which stays for ever where nobody waits for orphans."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def until(check: Callable[[], bool], child: Child) -> None:
