@@ -51,7 +51,7 @@ def site(clip: bytes) -> Iterator[Site]:
 
 @pytest.fixture
 def policy(site: Site) -> FetchPolicy:
-    return FetchPolicy(test_hosts=(site.host,), backoff_s=0.05, timeout_s=30.0)
+    return FetchPolicy(test_hosts=(site.host,), backoff_s=0.05, timeout_s=120.0)
 
 
 def living_children() -> list[int]:
