@@ -4,6 +4,8 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt
 FAST := not ray and not slow
+# Two processes, each with whole files; one that dies ends the run, or its test would be tried for ever.
+PARALLEL := --ignore=tests/ray -n 2 --dist loadfile --max-worker-restart 0
 # pytest's exit status where ARGS chose no test of one part.
 NONE_CHOSEN := 5
 
@@ -33,14 +35,14 @@ models: $(HAS_MODELS)  ## add the libraries of the model-backed analyzers (8 GB)
 setup: $(HAS_DEV)  ## create the environment with all tools for development
 
 test: $(HAS_DEV)  ## all tests
-	$(PY) -m pytest -m "not ray" -n 2 --dist loadfile --max-worker-restart 0 $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
-	$(PY) -m pytest -m ray $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	$(PY) -m pytest -m "not ray" $(PARALLEL) $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
+	$(PY) -m pytest -m ray -o testpaths=tests/ray $(ARGS) || [ $$? -eq $(NONE_CHOSEN) ]
 
 test-weights: $(HAS_DEV)  ## golden tests with real weights: `tiktok-analyzer models pull` first
 	$(PY) -m pytest -m weights $(ARGS)
 
 test-fast: $(HAS_DEV)  ## the tests without Ray and without slow ones, under 2 minutes
-	$(PY) -m pytest -m "$(FAST)" -n 2 --dist loadfile --max-worker-restart 0 $(ARGS)
+	$(PY) -m pytest -m "$(FAST)" $(PARALLEL) $(ARGS)
 
 lint: $(HAS_DEV)  ## ruff: rules and format
 	$(PY) -m ruff check .

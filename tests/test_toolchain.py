@@ -198,7 +198,9 @@ def test_a_broken_installation_is_tried_again(project: Path) -> None:
     assert not any("pytest" in call for call in calls(project))
     (project / "offline").unlink()
     assert make(project, "PYTHON=./python", "test").returncode == 0
-    assert calls(project)[-2:] == ["-m pytest -m not ray -n 2 --dist loadfile", "-m pytest -m ray"]
+    without, with_ray = calls(project)[-2:]
+    assert without.startswith("-m pytest -m not ray ")
+    assert with_ray.startswith("-m pytest -m ray ")
 
 
 # --------------------------------------------------------------------------------------------------- constraints
