@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 LEAST = 19
-"""Niceness of what computes, the highest there is. Ray starts its processes with 15, the ingress and Serve's proxy
-among them; with 19 a thread gets less than half of their share, and loses its core as soon as a request comes in. Where
-nobody asks, it gets all there is."""
+"""Niceness of what computes, the highest there is: a thread then gets 1/68 of the share of one with 0, and loses its
+core as soon as a request comes in. Where nobody asks, it gets all there is. Ray must start its processes, the ingress
+and Serve's proxy among them, with 0 (``RAY_worker_niceness``) and not with its own 15, hardly below."""
 
 
 def behind_the_ingress() -> None:

@@ -14,6 +14,7 @@ from deployments.settings import GraphArgs
 from reducer.quality import disorder
 from schema.document import AnalysisDocument
 from tests.media_folder import media
+from tests.ray.actors import replica_pids
 from tests.ray.conftest import Running
 
 HEALTH_FIELDS = {
@@ -147,6 +148,20 @@ def test_async_requests_are_followed_by_their_job(running: Running, sample: Path
     assert shares[-1] == 1.0
     assert Path(job["results_file"]).is_file()
     assert job["id"] in [j["id"] for j in running.http.get("/jobs").json()["jobs"]]
+
+
+def test_what_answers_goes_before_what_computes(running: Running) -> None:
+    pids = replica_pids()
+    (ingress,) = pids["Ingress"]
+    assert niceness(ingress) == {0}
+    for name in ("cut_analysis", "text_overlay"):
+        assert {19} <= set.union(*map(niceness, pids[name])), name
+
+
+def niceness(pid: int) -> set[int]:
+    """Of all threads of a process (proc(5), field 19 of ``stat``)."""
+    stats = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return {int(stat.rpartition(")")[2].split()[16]) for stat in stats}
 
 
 def test_openapi_names_every_model_and_error(running: Running) -> None:
