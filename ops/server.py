@@ -26,7 +26,7 @@ RAY_SETTINGS = {
     # ms that an idle worker process lives. Ray's 1000 ends the decoders between two requests, and the next request then
     # waits 0.7 s for Python to start: first observation after 1.0 s in place of 0.65 s.
     "RAY_idle_worker_killing_time_threshold_ms": "3600000",
-    # Niceness of Ray's worker processes, the ingress and Serve's proxy among them. With Ray's 15 all else on the machine
+    # Niceness of Ray's worker processes, of the ingress and Serve's proxy too. With Ray's 15 all else on the machine
     # goes before the answers; what computes stands behind them by itself (`deployments/precedence.py`).
     "RAY_worker_niceness": "0",
     # Worker processes that may start at once. Ray's default, one per core, warns on the console about every replica.
