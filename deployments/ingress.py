@@ -301,7 +301,10 @@ class Ingress:
         "/jobs/{id}/thumbnails/{name}",
         response_class=FileResponse,
         responses={
-            200: {"description": "A small picture.", "content": {"image/jpeg": {}}},
+            200: {
+                "description": "A small picture.",
+                "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
+            },
             **error_responses(NotFound, InternalError),
         },
         tags=["jobs"],
