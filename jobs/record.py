@@ -154,7 +154,13 @@ class JobRecord(Model):
 
 
 def overall_progress(analyzers: Mapping[str, AnalyzerProgress]) -> float:
-    """Share of all planned chunk observations and conclusions that is done, in [0, 1]."""
-    planned = sum(p.chunks_planned + 1 for p in analyzers.values())
-    done = sum(min(p.chunks_done, p.chunks_planned) + (p.status is not None) for p in analyzers.values())
-    return done / planned if planned else 0.0
+    """Share of all planned chunk observations and conclusions that is done, in [0, 1].
+
+    Sections that were settled without a chunk (unavailable, from the cache, only read from others) do not count: they
+    took no time, so they tell nothing about what the others will take.
+    """
+    working = [p for p in analyzers.values() if p.status is None or p.chunks_planned]
+    if not working:
+        return 1.0 if analyzers else 0.0
+    planned = sum(p.chunks_planned + 1 for p in working)
+    return sum(min(p.chunks_done, p.chunks_planned) + (p.status is not None) for p in working) / planned

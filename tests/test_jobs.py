@@ -84,6 +84,21 @@ def test_progress_counts_chunks_and_conclusions() -> None:
     assert overall_progress(analyzers) == pytest.approx(5 / 8)
 
 
+def test_progress_is_not_begun_by_sections_that_took_no_work() -> None:
+    settled = {name: AnalyzerProgress(chunks_done=0, chunks_planned=0, status="unavailable") for name in "cdefg"}
+    waiting = {
+        "a": AnalyzerProgress(chunks_done=0, chunks_planned=6),
+        "b": AnalyzerProgress(chunks_done=0, chunks_planned=0),
+    }
+    assert overall_progress({**settled, **waiting}) == 0.0
+    half = {
+        "a": AnalyzerProgress(chunks_done=3, chunks_planned=6),
+        "b": AnalyzerProgress(chunks_done=0, chunks_planned=0),
+    }
+    assert overall_progress({**settled, **half}) == pytest.approx(3 / 8)
+    assert overall_progress(settled) == 1.0
+
+
 @pytest.mark.parametrize(
     ("progress", "spent_s", "changes", "remaining_s"),
     [
