@@ -85,7 +85,7 @@ class JobStatus(Model):
     video: str
     """The client's name for the video."""
     progress: UnitScore
-    """Share of all planned chunk observations and conclusions that is done; sections that take none do not count. Starts
+    """Share of all planned chunk observations and conclusions that is done; sections without work do not count. Starts
     over when the job had to be taken up again."""
     remaining_s: Annotated[float, Field(ge=0.0)] | None = None
     """Wall seconds still to go, if the rest goes on at the speed so far; null while there is too little to tell."""
