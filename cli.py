@@ -104,7 +104,7 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
     from ops.server import StartFailed, local_service
     from ops.strict_config import InvalidConfig
 
-    args = {"data_dir": str(Path(arguments.data).resolve())} if arguments.data else None
+    args = {"data_dir": arguments.data} if arguments.data else None
     config = load_profile(PROFILE_FILES[arguments.profile], port=arguments.port, host=arguments.host, args=args)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

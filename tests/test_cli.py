@@ -87,8 +87,7 @@ def test_serve_takes_address_and_data_folder_from_the_command_line(
 
     monkeypatch.setattr("ops.server.local_service", refuse)
     monkeypatch.setattr("cli.signal.signal", lambda number, handler: None)
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["serve", "--port", "8123", "--data", "here"]) == cli.EXIT_REFUSED
+    assert cli.main(["serve", "--port", "8123", "--data", str(tmp_path / "here")]) == cli.EXIT_REFUSED
     assert "did not start: told so" in capsys.readouterr().out
     assert started[0]["http_options"]["port"] == 8123
     assert started[0]["applications"][0]["args"]["data_dir"] == str(tmp_path / "here")

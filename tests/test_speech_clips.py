@@ -9,6 +9,7 @@ import pytest
 
 from analyzers.base import NotApplicable
 from benchmarks.scoring import union_iou
+from benchmarks.truth_sound import NOT_SPEECH
 from tests.made_speech import RATE_HZ
 from tests.media_folder import MEDIA, media
 from tests.run import make_analyzer, run_on_audio, run_on_file
@@ -85,18 +86,7 @@ def test_other_recorded_speech_is_speech(analyzer, name):
     assert result.sure_s > 1.0
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "tc/sine_mono_s16.wav",
-        "librosa/humpback.ogg",
-        "librosa/robin.ogg",
-        "librosa/choice_drum_bass.ogg",
-        "librosa/trumpet_90bpm.ogg",
-        "librosa/vibe_ace.ogg",
-        "moviepy/chaplin.mp4",
-    ],
-)
+@pytest.mark.parametrize("name", NOT_SPEECH)
 def test_music_and_animals_are_no_speech(analyzer, name):
     with pytest.raises(NotApplicable) as caught:
         run_on_file(analyzer, media(name))
