@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from analyzers.base import AnalysisFailed, Analyzer, AnyAnalyzer, Context, NotApplicable, Unavailable
-from analyzers.catalogue import analyzer_class
 from analyzers.inference.offline import go_offline
 from analyzers.inference.oom import is_card_lost
+from analyzers.lookup import import_analyzer
 from analyzers.runtime import Runtime
 from analyzers.stop import Stopped
 from analyzers.threads import limit_threads
@@ -142,7 +142,7 @@ class AnalyzerHost:
     def __init__(self, name: str, config: Mapping[str, Any] | None = None, runtime: Runtime | None = None) -> None:
         # Before any library of a model is imported: they read these switches once.
         go_offline()
-        self._cls = analyzer_class(name)
+        self._cls = import_analyzer(name)
         self._runtime = runtime or Runtime()
         self._unavailable: Unavailable | None = None
         self._busy_since_s: float | None = None

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzers import catalogue
+from analyzers.base import AnyAnalyzer
+from analyzers.lookup import import_analyzer
 from schema.errors import RetiredAnalyzer, UnknownAnalyzer
+from tests.child_processes import run_python
 
 
 class Stub:
@@ -103,3 +106,29 @@ def test_the_closure_is_the_smallest_closed_set_in_order(case: tuple[list[Stub],
         assert set(got) == expected
         assert list(got) == [stub.name for stub in stubs if stub.name in expected]
         assert catalogue.closure(got) == got
+
+
+@pytest.mark.parametrize("cls", catalogue.CATALOGUE, ids=lambda cls: cls.name)
+def test_each_is_found_in_the_module_of_its_name(cls: type[AnyAnalyzer]) -> None:
+    assert import_analyzer(cls.name) is cls
+
+
+def test_one_analyzer_comes_without_the_others() -> None:
+    code = "import sys; from analyzers.lookup import import_analyzer; import_analyzer('cut_analysis'); "
+    code += "print('analyzers.catalogue' in sys.modules, 'analyzers.temporal_flow' in sys.modules)"
+    assert run_python("-c", code).split() == ["False", "False"]
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("auroracap", RetiredAnalyzer),
+        ("nothing", UnknownAnalyzer),
+        ("base", UnknownAnalyzer),  # a module, but of no analyzer
+        ("vision.boxes", UnknownAnalyzer),
+        ("", UnknownAnalyzer),
+    ],
+)
+def test_what_no_module_holds_is_refused_as_the_catalogue_does(name: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        import_analyzer(name)

@@ -63,7 +63,7 @@ class _Counting(Analyzer[_Config, FrameChunk, int, _Result]):
 
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> type[_Counting]:
-    monkeypatch.setattr(analyzers.host, "analyzer_class", lambda name: _Counting)
+    monkeypatch.setattr(analyzers.host, "import_analyzer", lambda name: _Counting)
     monkeypatch.setattr(_Counting, "loads", 0)
     return _Counting
 

@@ -55,7 +55,7 @@ class _OnCard(Analyzer[AnalyzerConfig, FrameChunk, int, _Result]):
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> AnalyzerHost:
-    monkeypatch.setattr(analyzers.host, "analyzer_class", lambda name: _OnCard)
+    monkeypatch.setattr(analyzers.host, "import_analyzer", lambda name: _OnCard)
     monkeypatch.setattr(_Card, "calls", [])
     return AnalyzerHost("on_card")
 

@@ -40,7 +40,7 @@ def test_only_what_said_nothing_is_taken_from_serve() -> None:
 
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> type[_Counting]:
-    monkeypatch.setattr(analyzers.host, "analyzer_class", lambda name: _Counting)
+    monkeypatch.setattr(analyzers.host, "import_analyzer", lambda name: _Counting)
     return _Counting
 
 
