@@ -9,6 +9,10 @@ PARALLEL := --ignore=tests/ray -n 2 --dist loadfile --max-worker-restart 0
 # pytest's exit status where ARGS chose no test of one part.
 NONE_CHOSEN := 5
 
+# The service is some 30 processes. Where PYTHONDONTWRITEBYTECODE is set, as images of containers do, each would compile
+# the sources for itself.
+COMPILE := $(PY) -m compileall -q $(dir $(wildcard */__init__.py)) $(wildcard *.py)
+
 # The stamps live inside the environment, so that they go with it.
 HAS_RUN := $(VENV)/.has-run
 HAS_MODELS := $(VENV)/.has-models
@@ -79,16 +83,19 @@ $(PY):
 $(HAS_RUN): pyproject.toml constraints.txt | $(PY)
 	@echo "Installing the service into $(VENV) (1.5 GB; a minute or two) ..."
 	@$(PIP) -e .
+	@$(COMPILE)
 	@touch $@
 
 $(HAS_MODELS): pyproject.toml constraints.txt requirements-models.txt | $(PY)
 	@echo "Installing the libraries of the models into $(VENV) (8 GB; some minutes) ..."
 	@$(PIP) -e '.[models]'
 	@$(PIP) --no-deps -r requirements-models.txt
+	@$(COMPILE)
 	@touch $(HAS_RUN) $@
 
 $(HAS_DEV): pyproject.toml constraints.txt requirements-models.txt requirements-compare.txt | $(PY)
 	@echo "Installing everything that is tested, and the tools for it, into $(VENV) (8 GB; some minutes) ..."
 	@$(PIP) -e '.[dev,decord,models,postgres,parquet]'
 	@$(PIP) --no-deps -r requirements-models.txt -r requirements-compare.txt
+	@$(COMPILE)
 	@touch $(HAS_RUN) $(HAS_MODELS) $@
