@@ -24,11 +24,14 @@ from jobs.store import JobStore
 from media.fetch.addresses import check_url
 from media.source import locate
 from schema.api import AnalyzeRequest
-from schema.errors import InvalidRequest, Overloaded, validation_text
+from schema.errors import InvalidRequest, Overloaded, TooLarge, validation_text
 from schema.jobs import JobOptions, JobSource
 
 MAX_KEY_LENGTH = 200
 """Characters of an Idempotency-Key; a UUID has 36."""
+
+MAX_JSON_BYTES = 1 << 20
+"""Of a request that is no form. The longest that is allowed has some 10 kB; a megabyte leaves room for spaces."""
 
 ANALYZE_BODIES: dict[str, Any] = {
     "parameters": [
@@ -112,7 +115,7 @@ class Acceptance:
 
     async def _from_json(self, request: Request) -> tuple[JobRecord, bool]:
         key = _key(request)
-        wanted = _parsed(await request.body())
+        wanted = _parsed(await _body(request))
         self._check(wanted.analyzers, wanted.options)
         await self._capacity.check(wanted.priority, key)
         if wanted.video_path is not None:
@@ -136,14 +139,18 @@ class Acceptance:
     async def _from_upload(self, request: Request) -> tuple[JobRecord, bool]:
         key = _key(request)
         await self._capacity.check(10, key)  # nobody could come in
+        checked = 10
 
         async def on_priority(priority: int) -> None:
-            await self._capacity.check(priority, key)
+            nonlocal checked
+            if priority != checked:
+                await self._capacity.check(priority, key)
+                checked = priority
 
         async with received_form(request, self._settings.limits.max_bytes, on_priority) as form:
             wanted = _form_request(form)
             self._check(wanted.analyzers, wanted.options)
-            await self._capacity.check(wanted.priority, key)
+            await on_priority(wanted.priority)  # where it came behind the file, or not at all
             return await self._store_upload(form, wanted, key)
 
     async def _store_upload(self, form: UploadForm, wanted: AnalyzeRequest, key: str | None) -> tuple[JobRecord, bool]:
@@ -199,6 +206,21 @@ def _key(request: Request) -> str | None:
     return key
 
 
+async def _body(request: Request) -> bytes:
+    """The request's bytes, which memory holds: no more of them are taken in than a request may have.
+
+    Raises:
+        TooLarge: More come in.
+    """
+    taken = bytearray()
+    async for block in request.stream():
+        taken += block
+        if len(taken) > MAX_JSON_BYTES:
+            text = f"a request without a form has at most {MAX_JSON_BYTES} bytes"
+            raise TooLarge(text, "Send the video as the form field 'file', or name it by 'video_path'.")
+    return bytes(taken)
+
+
 def _parsed(body: bytes) -> AnalyzeRequest:
     return _validated(_loaded(body, "the body", "Send JSON, or a multipart form with the field 'file'."))
 
@@ -218,7 +240,7 @@ def _form_request(form: UploadForm) -> AnalyzeRequest:
 def _loaded(text: bytes, what: str, action: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no JSON, no UTF-8, or an integer of more digits than Python reads
         raise InvalidRequest(f"{what} is no JSON: {error}", action) from error
     except RecursionError as error:
         raise InvalidRequest(f"{what}: the JSON is nested too deeply") from error

@@ -45,6 +45,8 @@ RETRY_AFTER_S = 10
 """Seconds a client is asked to wait while no job is done yet, from whose time that could be told: about one video's
 work on the embedded profile."""
 
+UNEXPECTED_ACTION = "Report it, with this answer's header X-Request-ID: the server's log has the fault under that."
+
 ANALYZE_ERRORS = (
     InvalidRequest,
     UnknownAnalyzer,
@@ -75,12 +77,16 @@ ANALYZE_ERRORS = (
 
 
 def error_responses(*errors: type[AnalyzerSystemError]) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route for OpenAPI; errors of one status share an entry that names their codes."""
+    """The ``responses`` of a route for OpenAPI; errors of one status share an entry that names their codes. The entry
+    for all others says the form, which is not that of FastAPI's own validation."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         entry = by_status.setdefault(error.http_status, {"model": ErrorBody, "description": ""})
         entry["description"] += f"{', ' if entry['description'] else ''}`{error.code}`: {error.title}"
-    return by_status
+    if Overloaded in errors:
+        wait = {"description": "Seconds after which to come again.", "schema": {"type": "integer", "minimum": 1}}
+        by_status[Overloaded.http_status]["headers"] = {"Retry-After": wait}
+    return by_status | {"default": {"model": ErrorBody, "description": "Every other error has this form too."}}
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -110,7 +116,7 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return _answer(InternalError("an unexpected fault; the log has it"))
+        return _answer(InternalError("an unexpected fault; the log has it", UNEXPECTED_ACTION))
 
 
 def _answer(error: AnalyzerSystemError) -> JSONResponse:

@@ -93,9 +93,14 @@ def _checked(form: FormData) -> UploadForm:
     allowed = ("file", *TEXT_FIELDS)
     if unknown := sorted(set(form) - set(allowed)):
         raise InvalidRequest(f"unknown form fields {unknown}; allowed are {', '.join(map(repr, allowed))}")
+    if twice := sorted(field for field in allowed if len(form.getlist(field)) > 1):
+        raise InvalidRequest(f"form fields {twice} are there more than once", "Send each field once.")
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        raise InvalidRequest("the form has no file in its field 'file'", "Send the video as the form field 'file'.")
+        raise InvalidRequest(
+            "the form has no file in its field 'file', or ends before the file does",
+            "Send the video as the form field 'file'; if you did, send it again: the upload may have broken off.",
+        )
     texts = {}
     for field in TEXT_FIELDS:
         value = form.get(field)

@@ -17,6 +17,8 @@ from schema.errors import NotFound
 ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 """Ids are uuid4 in hexadecimal, so an id can never name another folder."""
 
+NO_DOCUMENT = "GET /jobs/{id} says whether the job is still in work, or why it has none; old documents are removed."
+
 
 def new_id() -> str:
     """A fresh job id."""
@@ -136,7 +138,7 @@ class ResultStore:
             raise NotFound(f"{id!r} is no job id; ids have 32 hexadecimal digits")
         path = self._root / id / "document.json"
         if not path.is_file():
-            raise NotFound(f"there is no document {id!r}")
+            raise NotFound(f"there is no document {id!r}", NO_DOCUMENT)
         return path
 
     def picture_of(self, id: str, name: str) -> Path:

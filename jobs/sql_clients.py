@@ -16,6 +16,9 @@ from schema.jobs import JobEvent, JobState
 RECENT_JOBS = 20
 """Jobs over which the mean time of work is taken: the last quarter of an hour of a busy small machine."""
 
+LARGEST = 2**63 - 1
+"""The largest number that both databases take; clients may send any."""
+
 
 class ClientSide(SqlBase):
     """What clients do."""
@@ -73,7 +76,7 @@ class ClientSide(SqlBase):
         if states:
             wanted.append((f"state IN ({', '.join('?' for _ in states)})", list(states)))
         if before is not None:
-            wanted.append(("number < ?", [before]))
+            wanted.append(("number < ?", [max(0, min(before, LARGEST))]))
         if batch is not None:
             wanted.append(("batch = ?", [batch]))
         where = f"WHERE {' AND '.join(text for text, _ in wanted)}" if wanted else ""
