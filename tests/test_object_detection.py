@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from analyzers.base import AnalysisFailed, Unavailable
+from analyzers.host import AnalyzerHost
 from analyzers.object_detection import ObjectDetection, ObjectDetectionConfig
 from analyzers.results.detections import Detections, FrameDetections, pack_detections
 from analyzers.runtime import Runtime
@@ -19,6 +20,8 @@ from media.types import UInt8Array
 from tests.model_runs import HEAVY_HERE, HOST, chunk_of, decoded_chunks, modules_after, overlap
 from tests.tiny_weights import TinyWeights
 from tests.upright_clip import ORIENTATIONS, patches, upright_pictures, write_clip
+from weights.manifest import pin
+from weights.record import record_folder
 
 SAME_PX = 0.05
 """Boxes of the same network on the same pixels: batches of other sizes are summed in another order."""
@@ -302,9 +305,13 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
             return (Path.touch, (marker,))
 
     torch.save({"model": Code(), "ema": None}, tmp_path / "evil.pt")
-    with pytest.raises((TypeError, pickle.UnpicklingError)):
+    with pytest.raises(Unavailable) as caught:
         YoloNet(tmp_path / "evil.pt", "detect", Device("cpu", torch.float32))
     assert not marker.exists()
+    assert (caught.value.code, caught.value.remedy) == (
+        "weights_broken",
+        f"tiktok-analyzer models verify {tmp_path.name}",
+    )
 
 
 def test_a_checkpoint_of_another_task_and_a_missing_one_are_refused(tiny_weights: TinyWeights, tmp_path: Path) -> None:
@@ -316,5 +323,15 @@ def test_a_checkpoint_of_another_task_and_a_missing_one_are_refused(tiny_weights
     device = Device("cpu", torch.float32)
     with pytest.raises(FileNotFoundError, match=r"yolov8m\.pt"):  # a name that the library would download
         YoloNet(tmp_path / "yolov8m.pt", "detect", device)
-    with pytest.raises(ValueError, match="'detect', not for 'pose'"):
+    with pytest.raises(Unavailable, match="'detect', not for 'pose'"):
         YoloNet(tiny_weights.path("yolov8n") / "yolov8n.pt", "pose", device)
+
+
+def test_a_broken_checkpoint_leaves_the_replica_up(tiny_weights: TinyWeights, tmp_path: Path) -> None:
+    whole = (tiny_weights.path("yolov8n") / "yolov8n.pt").read_bytes()
+    (tmp_path / "yolov8n").mkdir()
+    for content in (whole[: len(whole) // 2], b"junk"):
+        (tmp_path / "yolov8n" / "yolov8n.pt").write_bytes(content)
+        record_folder(tmp_path / "yolov8n", pin("yolov8n"), pin("yolov8n").revision or "", "made by tests")
+        told = AnalyzerHost("object_detection", {"model": "yolov8n"}, Runtime(weights_path=tmp_path)).describe()
+        assert (told.state, told.code) == ("unavailable", "weights_broken")

@@ -7,7 +7,6 @@ Detection", CVPR 2019); a convolutional recogniser with CTC reads them (Shi, Bai
 from __future__ import annotations
 
 import hashlib
-import pickle
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,8 @@ import numpy as np
 
 from analyzers.base import Unavailable
 from analyzers.inference.device import Device
+from analyzers.inference.oom import REMEDY, is_out_of_memory, undivided
+from analyzers.inference.pickled import UNREADABLE
 from analyzers.signal.text_reader import Found, Quad, Reading
 from media.types import UInt8Array
 
@@ -47,7 +48,7 @@ class EasyOcrReader:
         device: Where to.
 
     Raises:
-        Unavailable: ``weights_broken``: a file is missing or holds more than tensors.
+        Unavailable: ``weights_broken``: a file is missing or holds more than tensors; ``gpu_out_of_memory``.
     """
 
     def __init__(self, path: Path, languages: Sequence[str], min_found_score: float, device: Device) -> None:
@@ -66,17 +67,25 @@ class EasyOcrReader:
                 verbose=False,
             )
         except (OSError, RuntimeError, ValueError) as error:
-            raise _broken(path, f"EasyOCR does not load it: {str(error).splitlines()[0]}") from error
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            if is_out_of_memory(error):
+                raise Unavailable("gpu_out_of_memory", f"{path.name} does not fit: {first[:300]}", REMEDY) from error
+            raise _broken(path, f"EasyOCR does not load it: {first}") from error
         self._scores = _keep_scores(self._reader)
 
     def find(self, picture: UInt8Array, shrink: float = 1.0) -> list[Found]:
-        """Lines of text in ``picture``, uint8 (H, W) gray, that is scaled by ``shrink`` (at most 1) for the search."""
+        """Lines of text in ``picture``, uint8 (H, W) gray, that is scaled by ``shrink`` (at most 1) for the search.
+
+        Raises:
+            AnalysisFailed: ``gpu_out_of_memory``.
+        """
         import cv2
 
         longer = max(picture.shape)
         colour = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-        level, tilted = self._reader.detect(
-            colour, min_size=MIN_SIDE_PX, canvas_size=max(32, round(longer * min(1.0, shrink))), mag_ratio=1.0
+        canvas_px = max(32, round(longer * min(1.0, shrink)))
+        level, tilted = undivided(
+            lambda: self._reader.detect(colour, min_size=MIN_SIDE_PX, canvas_size=canvas_px, mag_ratio=1.0)
         )
         quads = [[[x0, y0], [x1, y0], [x1, y1], [x0, y1]] for x0, x1, y0, y1 in level[0]] + list(tilted[0])
         scale = min(1.0, shrink) / MAP_STRIDE
@@ -84,7 +93,11 @@ class EasyOcrReader:
         return [f for f in found if f.score >= self._min_score]
 
     def read(self, picture: UInt8Array, quads: Sequence[Quad]) -> list[Reading]:
-        """One reading for each quad, in order; each by itself, so that none depends on its neighbours."""
+        """One reading for each quad, in order; each by itself, so that none depends on its neighbours.
+
+        Raises:
+            AnalysisFailed: ``gpu_out_of_memory``.
+        """
         return [self._read(picture, quad) for quad in quads]
 
     def _read(self, picture: UInt8Array, quad: Quad) -> Reading:
@@ -94,7 +107,9 @@ class EasyOcrReader:
         with warnings.catch_warnings():
             # One for every line on a CPU: "'pin_memory' argument is set as true but no accelerator is found".
             warnings.filterwarnings("ignore", message=".*pin_memory.*")
-            answer = self._reader.recognize(picture, [], [corners.tolist()], batch_size=1, reformat=False)
+            answer = undivided(
+                lambda: self._reader.recognize(picture, [], [corners.tolist()], batch_size=1, reformat=False)
+            )
         if not answer:
             return Reading("", 0.0)
         _, text, score = answer[0]
@@ -115,7 +130,7 @@ def _check(path: Path) -> None:
     for file in sorted(path.glob("*.pth")):
         try:
             torch.load(file, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        except UNREADABLE as error:
             raise _broken(path, f"{file.name} holds more than tensors, or was cut") from error
         if file.name in known:
             known[file.name]["md5sum"] = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()

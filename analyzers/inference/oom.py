@@ -63,6 +63,15 @@ def in_halves(run: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]) -> 
     return in_halves(run, items[:half]) + in_halves(run, items[half:])
 
 
+def undivided(run: Callable[[], R]) -> R:
+    """``run()``, of work that cannot be halved: loading, warming up, one picture.
+
+    Raises:
+        AnalysisFailed: ``gpu_out_of_memory``: it does not fit. May be tried again.
+    """
+    return in_halves(lambda items: [run() for _ in items], (None,))[0]
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the error says that a GPU's memory, or the replica's share of it, is full."""
     torch = sys.modules.get("torch")

@@ -58,6 +58,7 @@ def open_detector(weights: Weights, device: Device) -> Detector:
 
     Raises:
         FileNotFoundError: The checkpoint is not where the manifest says.
+        Unavailable: ``weights_broken``: it cannot be loaded.
     """
     if weights.pin.format == "torch":
         return YoloDetector(YoloNet(weights.path / weights.pin.required[0], "detect", device))

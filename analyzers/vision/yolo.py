@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from analyzers.base import Unavailable
 from analyzers.inference.offline import go_offline
+from analyzers.inference.pickled import UNREADABLE
 from media.types import UInt8Array
 
 if TYPE_CHECKING:
@@ -57,13 +59,13 @@ class YoloNet:
     """One YOLOv8 network on one device.
 
     Args:
-        file: The checkpoint (``.pt``).
+        file: The checkpoint (``.pt``), in the folder of its pin.
         task: What the network must have been made for.
         device: Where it runs; float16 on a GPU, float32 on a CPU.
 
     Raises:
         FileNotFoundError: No such file; the library would go to the network for some missing names.
-        ValueError: The checkpoint is of another task.
+        Unavailable: ``weights_broken``: it cannot be read, holds more than a network, or is of another task.
     """
 
     def __init__(self, file: Path, task: Literal["detect", "pose"], device: Device) -> None:
@@ -71,9 +73,13 @@ class YoloNet:
         if not file.is_file():
             raise FileNotFoundError(f"no checkpoint at {file}")
         self._device = device.name
-        self._model = import_ultralytics().YOLO(str(file))
+        library = import_ultralytics()
+        try:
+            self._model = library.YOLO(str(file))
+        except UNREADABLE as error:
+            raise _broken(file, (str(error).splitlines() or [type(error).__name__])[0][:300]) from error
         if self._model.task != task:
-            raise ValueError(f"{file.name} is a checkpoint for {self._model.task!r}, not for {task!r}")
+            raise _broken(file, f"{file.name} is a checkpoint for {self._model.task!r}, not for {task!r}")
 
     @property
     def class_names(self) -> dict[int, str]:
@@ -102,3 +108,8 @@ class YoloNet:
             save=False,
         )
         return [result.cpu().numpy() for result in results]
+
+
+def _broken(file: Path, reason: str) -> Unavailable:
+    name = file.parent.name
+    return Unavailable("weights_broken", f"{name} cannot be loaded: {reason}", f"tiktok-analyzer models verify {name}")
