@@ -24,9 +24,12 @@ from schema.document import AnalysisDocument, Performance, SourceFacts, VideoFac
 from schema.jobs import JobOptions, JobSource, JobState
 from tests.job_stores import new_job
 
-SETTINGS = JobSettings(heartbeat_s=0.05, poll_s=0.02, lease_s=5.0)
-LONG_S = 60.0
-PATIENCE_S = 20.0
+SETTINGS = JobSettings(heartbeat_s=0.05, poll_s=0.02, lease_s=600.0)
+"""No lease runs out by itself, however long the machine stops: tests that want it end it."""
+LONG_S = 600.0
+"""Wall seconds that come to an end in no test."""
+PATIENCE_S = 120.0
+"""Wall seconds that only what hangs takes."""
 
 
 def document_of(id: str) -> AnalysisDocument:
