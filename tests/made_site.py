@@ -227,8 +227,8 @@ def hang_up(asked: Asked) -> None:
     asked.close_connection = True
 
 
-def wait_for(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
-    """Whether the condition comes true in time."""
+def wait_for(condition: Callable[[], bool], within_s: float = 120.0) -> bool:
+    """Whether the condition comes true in time; only what hangs takes so long."""
     until_s = time.monotonic() + within_s
     while time.monotonic() < until_s:
         if condition():

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,10 @@ from tests.made_site import Asked, Site, in_turn, redirect, running_site, serve,
 
 ROOT = Path(__file__).resolve().parents[1]
 CANCEL_S = 2.0
+CANCEL_TRIES = 4
+"""The quickest counts: the machine may stop for a moment, a program that waits for something does so each time."""
+PATIENCE_S = 60.0
+"""Wall seconds that only what hangs takes."""
 
 
 @pytest.fixture(scope="module")
@@ -202,10 +207,11 @@ def test_a_connection_that_breaks_is_tried_again(site: Site, policy: FetchPolicy
 
 
 def test_nobody_listens(policy: FetchPolicy, folder: Path) -> None:
-    with running_site() as gone:
-        host = gone.host
-    closed = policy.model_copy(update={"test_hosts": (host,), "attempts": 1})
-    assert refused(DownloadFailed, f"http://{host}/clip.mp4", folder, closed).retry_possible
+    with socket.socket() as taken:  # by nobody else meanwhile
+        taken.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{taken.getsockname()[1]}"
+        closed = policy.model_copy(update={"test_hosts": (host,), "attempts": 1})
+        assert refused(DownloadFailed, f"http://{host}/clip.mp4", folder, closed).retry_possible
 
 
 @pytest.mark.slow
@@ -227,7 +233,7 @@ def test_a_server_that_dribbles_is_left(
     started_s = time.monotonic()
     error = refused(DownloadFailed, site.url("/slow.mp4"), folder, policy.model_copy(update={"timeout_s": 1.5}))
     assert "1.5 s" in str(error)
-    assert time.monotonic() - started_s < 10.0  # the site's patience has no end
+    assert time.monotonic() - started_s < PATIENCE_S  # the site's patience has no end
 
 
 @pytest.mark.slow
@@ -334,24 +340,35 @@ def test_a_cancelled_download_stops_within_two_seconds(
     site: Site, policy: FetchPolicy, folder: Path, route: Callable[[Asked], None]
 ) -> None:
     site.routes["/cancel.mp4"] = route
+    patient = policy.model_copy(update={"backoff_s": PATIENCE_S, "max_wait_s": PATIENCE_S})
+    took_s: list[float] = []
+    while len(took_s) < CANCEL_TRIES and min(took_s, default=CANCEL_S) >= CANCEL_S:
+        took_s.append(cancelled_after(site, patient, folder))
+        assert not list(folder.iterdir())
+    assert min(took_s) < CANCEL_S
+
+
+def cancelled_after(site: Site, policy: FetchPolicy, folder: Path) -> float:
+    """Seconds from the cancel of a download that is under way to its end."""
     before, cancel = site.asked("/cancel.mp4"), threading.Event()
-    patient = policy.model_copy(update={"backoff_s": 20.0})
     failed: list[AnalyzerSystemError] = []
 
     def work() -> None:
         try:
-            fetch(site.url("/cancel.mp4"), folder, patient, cancel.is_set)
+            fetch(site.url("/cancel.mp4"), folder, policy, cancel.is_set)
         except AnalyzerSystemError as error:
             failed.append(error)
 
     thread = threading.Thread(target=work)
     thread.start()
     assert wait_for(lambda: site.asked("/cancel.mp4") > before)
+    cancelled_s = time.monotonic()
     cancel.set()
-    thread.join(CANCEL_S)
+    thread.join(PATIENCE_S)
+    took_s = time.monotonic() - cancelled_s
     assert not thread.is_alive()
     assert [type(error) for error in failed] == [Cancelled]
-    assert not list(folder.iterdir())
+    return took_s
 
 
 @pytest.mark.slow
