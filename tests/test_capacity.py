@@ -22,16 +22,20 @@ from jobs.settings import JobSettings
 from jobs.sources import SourceFolder
 from jobs.sqlite import SqliteJobStore
 from schema.errors import Overloaded
-from tests.job_stores import new_job
+from tests.job_stores import Clock, new_job
 
 SETTINGS = JobSettings(max_queued=2)
+
+PATIENCE_S = 100.0
+"""Wall seconds that only what hangs takes."""
 
 pytestmark = pytest.mark.asyncio
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
-    found = SqliteJobStore(tmp_path / "jobs.db", SETTINGS.aging_s)
+    """Its clock stands still: jobs take no time, however long the disk does."""
+    found = SqliteJobStore(tmp_path / "jobs.db", SETTINGS.aging_s, Clock())
     yield found
     found.close()
 
@@ -58,12 +62,12 @@ async def test_a_refusal_waits_for_no_writer_and_for_no_thread(store: SqliteJobS
     capacity, go_on = Capacity(store, SETTINGS, 2), threading.Event()
     for _ in range(2):
         store.add(new_job())
-    busy = [asyncio.create_task(asyncio.to_thread(go_on.wait, 20.0)) for _ in range(64)]
+    busy = [asyncio.create_task(asyncio.to_thread(go_on.wait, 2 * PATIENCE_S)) for _ in range(64)]
     try:
         with store._writing():  # nobody else can write
             for key in (None, "unknown"):
                 with pytest.raises(Overloaded):
-                    await asyncio.wait_for(capacity.check(5, key), 10.0)
+                    await asyncio.wait_for(capacity.check(5, key), PATIENCE_S)
     finally:
         go_on.set()
         await asyncio.gather(*busy)
