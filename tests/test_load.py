@@ -133,7 +133,9 @@ def test_ends_that_were_not_asked_for_are_found(batch: Batch) -> None:
     batch.requests = [Request(0, Path("0.mp4"), "cancel", 2, None, None, 0.0)]
     batch.told = {0: replace(batch.told[0], left_s=time.time(), cancelled_in="decoding")}
     assert not [line for line in batch.findings().wrong if "request 0" in line]
-    batch.told = {0: replace(batch.told[0], left_s=time.time() - CANCEL_S - 5.0)}
+    ended_at = batch.store.get(str(batch.told[0].id)).ended_at
+    assert ended_at is not None
+    batch.told = {0: replace(batch.told[0], left_s=ended_at.timestamp() - CANCEL_S - 5.0)}
     assert "after its client had gone" in batch.findings().wrong[0]
     batch.told = {0: replace(batch.told[0], cancelled_in="cancelled")}
     assert "done with None after it was cancelled" in batch.findings().wrong[0]
