@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_the_queue_is_bounded_for_each_priority_and_above(bench: Bench) -> None:
 
 
 def test_the_bound_holds_when_many_ask_at_once(bench: Bench) -> None:
-    start = threading.Barrier(8, timeout=30.0)
+    start = threading.Barrier(8, timeout=120.0)
 
     def submit(_: int) -> bool:
         start.wait()
@@ -98,7 +99,7 @@ def test_a_key_stands_for_one_request(bench: Bench) -> None:
 
 
 def test_a_key_stands_for_one_request_when_many_ask_at_once(bench: Bench) -> None:
-    start = threading.Barrier(6, timeout=30.0)
+    start = threading.Barrier(6, timeout=120.0)
 
     def submit(_: int) -> tuple[str, bool]:
         start.wait()
@@ -140,7 +141,7 @@ def test_a_place_kept_for_the_important_takes_nothing_else(bench: Bench) -> None
 
 def test_each_job_goes_to_one_worker(bench: Bench) -> None:
     ids = {bench.store.add(new_job())[0].id for _ in range(24)}
-    start = threading.Barrier(6, timeout=30.0)
+    start = threading.Barrier(6, timeout=120.0)
 
     def work(number: int) -> list[str]:
         start.wait()
@@ -309,9 +310,11 @@ def test_the_settings_choose_the_store(tmp_path: Path, postgres_url: str) -> Non
         store = open_store(settings, tmp_path)
         assert isinstance(store, kind)
         id = store.add(new_job())[0].id  # on the real clock
+        before_s = time.time()
         claim = store.claim("worker", LEASE_S)
+        after_s = time.time()
         assert claim is not None
         assert claim[0].id == id
         assert claim[0].lease_until is not None
-        assert 0 < (claim[0].lease_until - claim[0].created_at).total_seconds() < LEASE_S + 5.0
+        assert before_s - EPSILON_S <= claim[0].lease_until.timestamp() - LEASE_S <= after_s + EPSILON_S
         store.close()
