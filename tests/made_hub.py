@@ -125,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             hub.most_at_once = max(hub.most_at_once, hub.at_once)
         try:
             if hub.barrier is not None:
-                hub.barrier.wait(timeout=10)
+                hub.barrier.wait(timeout=60)
             self._answer(path, content)
         finally:
             with hub.guard:

@@ -102,7 +102,7 @@ async def test_news_of_this_process_is_told_without_waiting_for_the_next_look(
     assert claim is not None
     store.report(claim[1], LEASE_S, {"a": AnalyzerProgress(chunks_done=1, chunks_planned=3)})
     bell.ring(id)
-    (event,) = read_events((await asyncio.wait_for(following, 20.0)).splitlines())
+    (event,) = read_events((await asyncio.wait_for(following, 120.0)).splitlines())
     assert (event.kind, event.id, event.data["progress"]) == ("progress", None, 0.25)
     await parts.aclose()
 

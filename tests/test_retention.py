@@ -313,12 +313,12 @@ def test_the_services_loop_tidies_until_it_is_ended(place: Place) -> None:
         await asyncio.gather(loop, return_exceptions=True)
         assert loop.cancelled()
 
-    asyncio.run(asyncio.wait_for(run(), 20.0))
+    asyncio.run(asyncio.wait_for(run(), 120.0))
 
 
 def test_null_hours_leave_it_to_the_command(place: Place) -> None:
     place.job(1000.0)
     before = place.files()
     never = GraphArgs(data_dir=str(place.path), retention=POLICY.model_copy(update={"every_hours": None}))
-    asyncio.run(asyncio.wait_for(keep_tidy(never, place.store, place.cache), 20.0))
+    asyncio.run(asyncio.wait_for(keep_tidy(never, place.store, place.cache), 120.0))
     assert place.files() == before
