@@ -22,6 +22,9 @@ BUSY_TIMEOUT_S = 30.0
 """Wall seconds a writer waits for its turn. A transaction takes some milliseconds; with 30 s not even a machine that
 swaps gives up."""
 
+WAL_PAUSE_S = 0.01
+"""Wall seconds between two tries to change a new file's mode; the other connection needs about a millisecond."""
+
 
 class _Transaction:
     """A session on one connection."""
@@ -106,8 +109,23 @@ class SqliteJobStore(SqlJobStore):
                 self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
             connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            _enter_wal(connection)
+            for pragma in ("synchronous = FULL", "foreign_keys = ON"):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self._path}: {error}") from error
         return connection
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Waits for its turn to change a new file's mode: SQLite itself refuses at once where two connections do so."""
+    end_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= end_s:
+                raise
+            time.sleep(WAL_PAUSE_S)
+        else:
+            return
