@@ -51,12 +51,12 @@ def test_a_host_that_loads_another_model_says_so(counting: type[_Counting], monk
 
     def slow(_: Any) -> None:
         inside.set()
-        assert go_on.wait(10)
+        assert go_on.wait(120)
 
     monkeypatch.setattr(_Counting, "load", slow)
     loader = threading.Thread(target=host.configure, args=({"model": "large"},))
     loader.start()
-    assert inside.wait(10)
+    assert inside.wait(120)
     assert host.describe().state == "loading"
     go_on.set()
     loader.join()
