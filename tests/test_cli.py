@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import cli
-from ops.server import StartFailed, free_port
+from ops.server import StartFailed
 from schema.document import AnalysisDocument
 
 pytestmark = pytest.mark.slow  # the sample is drawn and encoded first
@@ -69,8 +70,10 @@ def test_a_missing_file_and_an_unknown_analyzer(sample: Path, capsys: pytest.Cap
 
 
 def test_no_service_is_told_with_what_to_do(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    url = f"http://127.0.0.1:{free_port(0)}"
-    assert cli.main(["analyze", str(sample), "--url", url]) == cli.EXIT_REFUSED
+    with socket.socket() as taken:  # by nobody else meanwhile
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        assert cli.main(["analyze", str(sample), "--url", url]) == cli.EXIT_REFUSED
     error = capsys.readouterr().err
     assert "tiktok-analyzer serve" in error
     assert "--local" in error
