@@ -13,9 +13,11 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from media.source import readable
 from ops.bulk import add_bulk
 from ops.cleanup import add_cleanup
 from ops.client import Client, ServiceError
+from ops.data_folder import add_data_folder
 from ops.documents import write_document
 from ops.models_command import add_models_command
 from ops.profile_command import add_profile_command
@@ -31,6 +33,9 @@ DEFAULT_URL = "http://127.0.0.1:8003"
 EXIT_OK, EXIT_INCOMPLETE, EXIT_REFUSED = 0, 1, 2
 """All well; a document with failed parts, or a failed check; bad input or no service."""
 
+EXIT_INTERRUPTED = 130
+"""As a shell tells of Ctrl-C."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
@@ -39,15 +44,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments, console()))
     except AnalyzerSystemError as error:
-        text = f"{error.title}: {error.details}\n{error.action}"
+        text = readable(f"{error.title}: {error.details}\n{error.action}")
         errors.print(text, style="red", highlight=False, markup=False)
     except ServiceError as error:
         errors.print(str(error), style="red", highlight=False, markup=False)
+    except OSError as error:  # a file or folder of the user's; our own have errors of their own
+        named = error.filename2 or error.filename
+        place = f": {named}" if named else ""
+        errors.print(f"{error.strerror or error}{place}", style="red", highlight=False, markup=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        errors.print("stopped", highlight=False)
+        return EXIT_INTERRUPTED
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        errors.print(
+            f"{arguments.url!r} is no address of a service ({error}); one is {DEFAULT_URL}",
+            style="red",
+            highlight=False,
+            markup=False,
+        )
     except httpx.TransportError as error:
         errors.print(
             f"no service at {arguments.url} ({error}); start one with `tiktok-analyzer serve`, or add --local",
             style="red",
             highlight=False,
+            markup=False,
         )
     return EXIT_REFUSED
 
@@ -63,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host", default=None, help="address to bind in place of the yaml's; all but loopback need tokens"
     )
-    serve.add_argument("--data", help="data folder in place of the yaml's")
+    add_data_folder(serve)
     serve.set_defaults(run=_serve)
 
     analyze = commands.add_parser("analyze", help="analyse one video and show the result")
@@ -130,10 +150,12 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
 
 
 def _analyze(arguments: argparse.Namespace, out: Console) -> int:
-    wanted = arguments.analyzers.split(",") if arguments.analyzers else None
+    wanted = [name.strip() for name in arguments.analyzers.split(",")] if arguments.analyzers else None
     video: Path | str = arguments.video if is_url(arguments.video) else Path(arguments.video)
     if isinstance(video, Path) and not video.is_file():
-        out.print(f"there is no file {video}", style="red")
+        what = f"{video} is no file" if video.exists() else f"there is no file {video}"
+        remedy = "; `tiktok-analyzer bulk add` takes folders" if video.is_dir() else ""
+        out.print(readable(f"{what}{remedy}"), style="red", markup=False, highlight=False)
         return EXIT_REFUSED
     with progress_lines(out) as lines:
         pictures: dict[str, bytes] = {}

@@ -45,6 +45,12 @@ def locate(video_path: str, roots: Sequence[Path]) -> Path:
     return found
 
 
+def readable(path: Path | str) -> str:
+    """A path, or a text with one, that JSON and terminals can take: file systems allow any bytes in names, and those
+    that are no UTF-8 become ``?``."""
+    return str(path).encode(errors="replace").decode()
+
+
 def sha256_of(path: Path) -> str:
     """Hash of the file's bytes, in hexadecimal."""
     digest = hashlib.sha256()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from ops.data_folder import add_data_folder
 from ops.tokens import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _action(actions: Any, name: str, help: str, run: Callable[[argparse.Namespac
     action = actions.add_parser(name, help=help)
     action.add_argument("--batch", default=DEFAULT_BATCH, help=f"name of the mass run (default: {DEFAULT_BATCH})")
     action.add_argument("--profile", choices=("cpu", "gpu"), default="cpu", help="whose settings (default: cpu)")
-    action.add_argument("--data", help="data folder in place of the yaml's")
+    add_data_folder(action)
     action.set_defaults(run=run)
     return action
 
@@ -203,7 +204,6 @@ def _export(arguments: argparse.Namespace, out: Console) -> int:
 
 
 def _workers(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 64:
-        raise argparse.ArgumentTypeError(f"--workers must be in [0, 64], got {text}")
-    return number
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= 64):
+        raise argparse.ArgumentTypeError(f"must be a whole number in [0, 64], got {text!r}")
+    return int(text)

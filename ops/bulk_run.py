@@ -13,7 +13,7 @@ from deployments.settings import GraphArgs
 from jobs.record import JobCopy, JobRecord, NewJob
 from jobs.store import JobStore
 from media.fetch.addresses import check_url
-from media.source import sha256_of
+from media.source import readable, sha256_of
 from schema.errors import AnalyzerSystemError, InvalidRequest
 from schema.jobs import FINAL_STATES, JobSource, JobState
 
@@ -121,6 +121,9 @@ class MassRun:
 
     def _add_file(self, path: Path, root: Path, priority: int, analyzers: tuple[str, ...] | None, added: Added) -> None:
         real = path.resolve()
+        if readable(path) != str(path) or readable(real) != str(real):
+            added.refused.append((readable(path), "its path is no UTF-8, which jobs are written in; rename it"))
+            return
         configured = any(real.is_relative_to(one) for one in self._settings.root_paths)
         if not configured and not real.is_relative_to(root):
             added.refused.append((str(path), f"is a link out of {root}"))

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ops.data_folder import add_data_folder
+
 MB = 1_000_000
 
 
@@ -18,7 +20,7 @@ def add_cleanup(commands: Any) -> None:
     cleanup.add_argument("--days", type=_days, help="one age for everything, in place of the ages in the yaml")
     cleanup.add_argument("--dry-run", action="store_true", help="only say what would go")
     cleanup.add_argument("--profile", choices=("cpu", "gpu"), default="cpu", help="whose settings (default: cpu)")
-    cleanup.add_argument("--data", help="data folder in place of the yaml's")
+    add_data_folder(cleanup)
     cleanup.set_defaults(run=run_cleanup)
 
 
@@ -61,7 +63,10 @@ def render(tidied: Mapping[Any, Any], dry_run: bool) -> Table:
 
 
 def _days(text: str) -> float:
-    days = float(text)
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
     if not 0.0 <= days <= 36_500.0:
-        raise argparse.ArgumentTypeError(f"--days must be in [0, 36500], got {text}")
+        raise argparse.ArgumentTypeError(f"must be a number in [0, 36500], got {text!r}")
     return days

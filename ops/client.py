@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
+from pydantic import ValidationError
 
 from jobs.thumbnails import picture_names
+from media.source import readable
 from ops.sse import ServerEvent, read_events
+from schema.base import Model
 from schema.document import AnalysisDocument
-from schema.errors import ErrorBody
+from schema.errors import ErrorBody, InternalError
 from schema.jobs import FINAL_STATES, AnalyzerProgress, JobStatus
 
 RECONNECT_S, RECONNECT_TIMES = 1.0, 30
 """Wall seconds between two attempts to reach a service that was there, and their number: it may be restarting, and
 takes the job up again."""
+
+
+CANCEL_TIMEOUT_S = 5.0
+"""Wall seconds that somebody who presses Ctrl-C is kept waiting at most."""
+
+M = TypeVar("M", bound=Model)
 
 
 class ServiceError(RuntimeError):
@@ -81,24 +92,28 @@ class Client:
     ) -> tuple[AnalysisDocument, JobStatus]:
         """Uploads a file, or has a URL downloaded by the service, and waits for the document.
 
-        ``fresh`` has all of it computed, also what the service's cache holds.
+        ``fresh`` has all of it computed, also what the service's cache holds. Who interrupts the waiting wants no
+        document any more: the job is cancelled then.
 
         Raises:
-            ServiceError: The service refused it or failed.
+            ServiceError: The service refused it or failed, or is another one.
             httpx.TransportError: The service cannot be reached.
         """
         answer = self._send(video, analyzers, {"fresh": True} if fresh else {})
-        job = JobStatus.model_validate_json(_checked(answer).content)
-        for event in self.events(job.id):
-            if event.kind == "progress":
-                found = event.data["analyzers"].items()
-                on_progress({name: AnalyzerProgress.model_validate(state) for name, state in found})
-        job = JobStatus.model_validate_json(_checked(self._http.get(f"/jobs/{job.id}")).content)
+        job = _read(JobStatus, answer)
+        try:
+            for event in self.events(job.id):
+                if event.kind == "progress":
+                    found = event.data["analyzers"].items()
+                    on_progress({name: AnalyzerProgress.model_validate(state) for name, state in found})
+        except KeyboardInterrupt:
+            self._cancel(job.id)
+            raise
+        job = _read(JobStatus, self._http.get(f"/jobs/{job.id}"))
         on_progress(job.analyzers)
         if job.error:
             raise ServiceError(job.error)
-        document = _checked(self._http.get(f"/jobs/{job.id}/document"))
-        return AnalysisDocument.model_validate_json(document.content), job
+        return _read(AnalysisDocument, self._http.get(f"/jobs/{job.id}/document")), job
 
     def pictures(self, document: AnalysisDocument) -> dict[str, bytes]:
         """The document's pictures by name; those that the service keeps no longer are left out.
@@ -119,7 +134,12 @@ class Client:
             return self._http.post("/analyze", json=body, headers=headers)
         form = {"options": json.dumps(options)} | ({"analyzers": ",".join(names)} if names is not None else {})
         with video.open("rb") as file:
-            return self._http.post("/analyze", data=form, files={"file": (video.name, file)}, headers=headers)
+            upload = {"file": (readable(video.name), file)}
+            return self._http.post("/analyze", data=form, files=upload, headers=headers)
+
+    def _cancel(self, id: str) -> None:
+        with contextlib.suppress(httpx.TransportError):
+            self._http.delete(f"/jobs/{id}", timeout=CANCEL_TIMEOUT_S)
 
     def events(self, id: str) -> Iterator[ServerEvent]:
         """What happens to a job, until it has ended. A lost connection is taken up where it broke off.
@@ -151,5 +171,31 @@ class Client:
 
 def _checked(answer: httpx.Response) -> httpx.Response:
     if answer.is_error:
-        raise ServiceError(ErrorBody.model_validate_json(answer.content))
+        try:
+            body = ErrorBody.model_validate_json(answer.content)
+        except ValidationError:
+            raise ServiceError(_foreign(answer)) from None
+        raise ServiceError(body)
     return answer
+
+
+def _read(model: type[M], answer: httpx.Response) -> M:
+    """The answer as what it should be.
+
+    Raises:
+        ServiceError: It is an error, or nothing that this service answers.
+    """
+    try:
+        return model.model_validate_json(_checked(answer).content)
+    except ValidationError:
+        raise ServiceError(_foreign(answer)) from None
+
+
+def _foreign(answer: httpx.Response) -> ErrorBody:
+    return ErrorBody(
+        code=InternalError.code,
+        error="That is no answer of this service",
+        details=f"{answer.request.method} {answer.request.url}: HTTP status {answer.status_code}.",
+        retry_possible=answer.is_server_error,
+        suggested_action="See whether the address is that of a tiktok-analyzer of this version, and its log.",
+    )

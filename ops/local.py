@@ -20,6 +20,7 @@ from jobs.results import new_id
 from media.decode import DecodeItem, decode_audio, decode_video
 from media.plan import DecodePlan, plan_decode
 from media.probe import probe
+from media.source import readable
 from media.types import AudioChunk, ChunkHeader, DecodeReport, FrameBatch, FrameChunk
 from reducer.document import build_document
 from reducer.facts import facts_after_decode
@@ -70,7 +71,7 @@ class LocalJob:
 
 def own_job(path: Path, fresh: bool = False) -> LocalJob:
     """A job of no store."""
-    video = Acquired(path, "path", path.name)
+    video = Acquired(path, "path", readable(path.name))
     return LocalJob(new_id(), datetime.now(timezone.utc), video, lambda _: None, lambda: False, fresh=fresh)
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.tokens import ROLES, TokenStore
+from ops.data_folder import add_data_folder
 
 TOKEN_VARIABLE = "TIKTOK_ANALYZER_TOKEN"
 """Environment variable from which the command line's client takes its token."""
@@ -28,7 +29,7 @@ def add_tokens(commands: Any) -> None:
     revoke.add_argument("id", help="as `tokens list` shows it")
     revoke.set_defaults(run=_revoke)
     for action in (add, listed, revoke):
-        action.add_argument("--data", help="data folder in place of the yaml's")
+        add_data_folder(action)
         action.add_argument("--profile", choices=("cpu", "gpu"), default="cpu", help="whose data folder (default: cpu)")
 
 
