@@ -151,11 +151,14 @@ def _verify(arguments: argparse.Namespace, out: Console) -> int:
 def _bundle(arguments: argparse.Namespace, out: Console) -> int:
     from ops.models_view import size_text
     from weights.check import quick_state
+    from weights.errors import NotOnSource
     from weights.local_sources import write_bundle
     from weights.manifest import PINS
 
     weights = _weights(arguments)
     pins = _chosen(arguments) or tuple(pin for pin in PINS if quick_state(pin, weights).state == "ready")
+    if not pins:
+        raise NotOnSource(f"there are no weights in {weights}", "tiktok-analyzer models pull, or another --weights.")
     with out.status("packing ..."):
         size = write_bundle(weights, list(pins), arguments.out)
     out.print(f"{arguments.out}: {len(pins)} models, {size_text(size)}", highlight=False)

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import TransferSpeedColumn as SpeedColumn
 from rich.table import Table
+from rich.text import Text
 
 from weights.check import Finding
 from weights.pin import Pin, SizeKnown
@@ -27,16 +29,16 @@ AT_FIRST_PULL = "at first pull"
 
 NOTES = (
     f"{AT_FIRST_PULL}: no public source states the commit; the first verified pull records it with every sha256, and "
-    "all later pulls and verify are held to that. ~ counted: no source states the size; it is the number of weights "
-    "times the bytes of each. The licences' texts: --json."
+    "all later pulls and verify are held to that. ~: counted, as no source states the size: number of weights times "
+    "the bytes of each. The licences' texts: --json."
 )
 """Under the table."""
 
 
 def size_text(size_bytes: int, known: SizeKnown = "stated") -> str:
-    """``1.2 GB``, or ``~1.2 GB, counted``."""
+    """``1.2 GB``, or ``~1.2 GB`` where it was counted."""
     if known == "counted":
-        return f"~{size_text(size_bytes)}, counted"
+        return f"~{size_text(size_bytes)}"
     value, unit = float(size_bytes), "B"
     for bigger in ("kB", "MB", "GB"):
         if value < 1000.0:
@@ -54,25 +56,34 @@ def revision_text(finding: Finding) -> str:
 
 
 def models_table(findings: Sequence[Finding], weights: Path) -> Table:
-    """One row per pin."""
+    """Three lines per pin, so that nothing is cut to pieces on 80 columns: source and users stand below its name."""
     table = Table(
-        title=f"Models in {weights}", title_justify="left", header_style="bold", caption=NOTES, caption_justify="left"
+        title=f"Models in {weights}",
+        title_justify="left",
+        header_style="bold",
+        caption=NOTES,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        leading=1,
     )
-    whole = ("model", "revision", "size", "state")
-    for column in ("model", "source", "revision", "size", "licence", "permissive", "used by", "state"):
-        table.add_column(column, overflow="fold", no_wrap=column in whole)
+    table.add_column("model, source @ revision, used by", overflow="fold", ratio=5)
+    table.add_column("size", no_wrap=True, justify="right")
+    table.add_column("state", no_wrap=True)
+    table.add_column("licence", overflow="fold", ratio=3)
     for finding in findings:
         pin = finding.pin
         style = STATE_STYLE.get(finding.state, "red")
+        kind = "permissive" if pin.permissive else f"not permissive; instead: {pin.alternative}"
         table.add_row(
-            pin.name,
-            pin.source,
-            revision_text(finding),
+            Text.assemble(
+                (pin.name, "bold"),
+                (f"\n{pin.source} @ {revision_text(finding)}\n", ""),
+                (f"for {', '.join(pin.used_by)}{', on a GPU' if pin.for_gpu else ''}", "dim"),
+            ),
             size_text(pin.size_bytes, pin.size_known),
-            pin.licence,
-            "yes" if pin.permissive else f"no: {pin.alternative}",
-            ", ".join(pin.used_by),
-            f"[{style}]{finding.state}[/{style}]",
+            Text(finding.state, style),
+            Text.assemble(pin.licence, (f"\n{kind}", "dim")),
         )
     return table
 
@@ -102,6 +113,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
         "licence_url": pin.licence_url,
         "permissive": pin.permissive,
         "alternative": pin.alternative or None,
+        "for_gpu": pin.for_gpu,
         "used_by": list(pin.used_by),
         "state": finding.state,
         "detail": finding.detail or None,

@@ -60,5 +60,6 @@ def placed(config: Mapping[str, Any], policy: LicencePolicy | None = None) -> li
 
 
 def profile_pins(config: Mapping[str, Any], policy: LicencePolicy | None = None) -> tuple[Pin, ...]:
-    """The pins of a whole configuration, each once."""
-    return tuple(dict.fromkeys(pin for place in placed(config, policy) for pin in place.pins))
+    """The pins of a whole configuration, each once, without those too large for a CPU where no GPU is booked."""
+    every = [(place, pin) for place in placed(config, policy) for pin in place.pins]
+    return tuple(dict.fromkeys(pin for place, pin in every if place.gpu_share > 0.0 or not pin.for_gpu))

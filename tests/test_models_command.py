@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cli import main
-from ops.models_view import size_text
+from ops.models_view import models_table, size_text
 from ops.profile_models import placed, profile_pins
 from ops.profiles import PROFILE_FILES, load_profile
 from tests.made_hub import Fault, MadeHub, made_hub
+from weights.check import quick_state
 from weights.lock import LOCK_NAME
 from weights.manifest import PINS, pin
 from weights.pull import _alone
@@ -60,6 +63,18 @@ def test_the_table_shows_it_to_people(tmp_path: Path, capsys: pytest.CaptureFixt
         assert found.name in printed
     assert "AGPL-3.0" in printed
     assert "unknown" not in printed
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_fits_a_terminal_and_breaks_no_name(columns: int, tmp_path: Path) -> None:
+    out = Console(width=columns, file=io.StringIO(), record=True)
+    out.print(models_table([quick_state(found, tmp_path) for found in PINS], tmp_path))
+    lines = out.export_text().splitlines()
+    assert max(map(len, lines)) <= columns
+    words = set(" ".join(lines).replace(",", " ").split())
+    for found in PINS:
+        assert {found.name, *found.used_by, *filter(None, [found.alternative])} <= words
+        assert {(found.revision or "pull")[:12], *size_text(found.size_bytes, found.size_known).split()} <= words
 
 
 def test_a_commit_that_no_source_states_is_shown_once_it_was_recorded(
@@ -122,6 +137,7 @@ def test_verify_of_a_named_model_that_is_missing_is_wrong(tmp_path: Path) -> Non
         (("pull",), 2, "no model was named"),
         (("pull", "yolov9"), 2, "there is no pinned model 'yolov9'"),
         (("pull", NAME, "--from", "/nonexistent"), 4, "there is no file /nonexistent"),
+        (("bundle", "/nonexistent/weights.tar"), 4, "there are no weights in"),
     ],
 )
 def test_refusals(
@@ -192,6 +208,9 @@ def test_the_profiles_differ_in_size() -> None:
     assert {"yolov8n", "whisper-small"} <= names["cpu"]
     assert {"yolov8x", "whisper-large-v3"} <= names["gpu"]
     assert not {"yolov8x", "whisper-large-v3"} & names["cpu"]
+    # Billions of weights: where no GPU is booked, it is not fetched.
+    assert "llava-next-video-7b" in names["gpu16"]
+    assert "llava-next-video-7b" not in names["cpu"]
     # The yaml chooses one video language model; its alternatives are not fetched.
     assert "blip2-opt-2.7b" not in names["gpu"]
 
@@ -202,4 +221,4 @@ def test_the_profiles_differ_in_size() -> None:
 )
 def test_sizes_for_people(size: int, text: str) -> None:
     assert size_text(size) == text
-    assert size_text(size, "counted") == f"~{text}, counted"
+    assert size_text(size, "counted") == f"~{text}"

@@ -397,9 +397,19 @@ def test_questions_about_parts_keep_to_the_room_there_is() -> None:
 
 def test_missing_weights_name_the_command(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as caught:
-        make(Runtime(weights_path=tmp_path))
+        make(Runtime(weights_path=tmp_path, gpu_share=0.3))
     assert caught.value.code == "weights_missing"
     assert caught.value.remedy == "tiktok-analyzer models pull llava-next-video-7b"
+
+
+def test_on_a_cpu_the_remedy_says_that_it_takes_a_gpu(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable) as caught:
+        make(Runtime(weights_path=tmp_path))
+    assert caught.value.code == "weights_missing"
+    # 6.80e9 weights at 4.127 bits and 0.26e9 at 16 are 4.0 GB; keys, values and one question at 1.5 times what was
+    # counted are 3.0, context and workspaces 0.7.
+    assert "in 4 bit it takes 7.7 GB of a GPU" in caught.value.remedy
+    assert "tiktok-analyzer models pull llava-next-video-7b (14.1 GB)" in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", ["video_llava", "qwen2_vl_temporal", "blip2_video_analyzer"])

@@ -49,6 +49,15 @@ def test_a_complete_folder_is_found(name: str, tmp_path: Path) -> None:
     assert found.label == f"{pin(name).hub_id or name}@{pin(name).revision or COMMIT}"
 
 
+def test_on_a_cpu_what_is_too_large_for_one_says_so(tmp_path: Path) -> None:
+    for found in PINS:
+        lost = refusal(found.name, Runtime(weights_path=tmp_path))
+        assert f"tiktok-analyzer models pull {found.name}" in lost.remedy
+        assert ("Too large for a CPU" in lost.remedy) == found.for_gpu
+        # The smallest of these has 14.1 GB, the largest of the others 3.1.
+        assert found.for_gpu == (found.size_bytes > 10e9)
+
+
 def test_nothing_there_names_the_command(tmp_path: Path) -> None:
     lost = refusal("ast-audioset", Runtime(weights_path=tmp_path))
     assert (lost.code, lost.remedy) == ("weights_missing", "tiktok-analyzer models pull ast-audioset")
@@ -107,7 +116,7 @@ def test_what_permissive_refuses_has_an_alternative_for_the_same_analyzers(refus
     assert set(refused.used_by) <= set(serves.used_by)
 
     pulled(tmp_path, refused.name)
-    permissive = Runtime(weights_path=tmp_path, licence_policy="permissive")
+    permissive = Runtime(weights_path=tmp_path, licence_policy="permissive", gpu_share=0.5)
     lost = refusal(refused.name, permissive)
     assert lost.remedy == f"tiktok-analyzer models pull {serves.name}"
     assert refused.licence in lost.reason
@@ -199,7 +208,7 @@ def test_an_analyzer_asks_for_what_it_says_it_wants(
     assert {name for name in cls.models if cls.name not in pin(name).used_by} == set()
     for config in settings_that_name_a_model(cls):
         analyzer = cls(config)
-        analyzer.runtime = Runtime(weights_path=tmp_path, licence_policy=policy)
+        analyzer.runtime = Runtime(weights_path=tmp_path, licence_policy=policy, gpu_share=0.5)
         wanted = [allowed_pin(name, policy).name for name in analyzer.wanted_models()]
         if not wanted:
             continue

@@ -25,6 +25,8 @@ from weights.record import RECORD_NAME, PullRecord, missing_files, parse_record,
 from weights.sources import Item, Plan, Source, choose, require_plain
 from weights.transfer import BLOCK_BYTES, Moved, Stop
 
+LOCAL_REMEDY = "Choose another folder or bundle with --from; docs/models.md says which forms it may have."
+
 HUB_NOTES = Path(".cache/huggingface/download")
 """Where ``hf download --local-dir`` notes, per file, the commit in the first line of ``FILE.metadata``."""
 
@@ -79,7 +81,8 @@ class Mirror(Source):
         for folder in (own, self._folder / pin.hub_id) if pin.hub_id else (own,):
             if folder.is_dir():
                 return folder, self._stated_revision(pin, folder)
-        raise NotOnSource(f"{self._folder} has no folder {pin.name}")
+        forms = [pin.name, *([f"models--{pin.hub_id.replace('/', '--')}", pin.hub_id] if pin.hub_id else [])]
+        raise NotOnSource(f"{self._folder} has none of the folders {', '.join(forms)}", LOCAL_REMEDY)
 
     def _stated_revision(self, pin: Pin, folder: Path) -> str:
         if not pin.hub_id:

@@ -52,6 +52,7 @@ class Pin:
         licence_url: Its text, or the page that states it.
         permissive: Free of copyleft and of limits on who may use it and for what.
         used_by: Analyzers that may load it.
+        for_gpu: Too large to be of use on a CPU: a profile without a GPU does not fetch it. It is loaded where it lies.
         alternative: Pin that serves in its place under ``licence_policy: permissive``; for permissive pins empty.
         format: Of the weights.
         remote: Files with addresses, for pins without ``hub_id``.
@@ -71,6 +72,7 @@ class Pin:
     revision: str | None = None
     files: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    for_gpu: bool = False
     alternative: str = ""
     format: Format = "safetensors"
     remote: tuple[RemoteFile, ...] = ()

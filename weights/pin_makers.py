@@ -45,8 +45,8 @@ def hub_pin(name: str, title: str, hub_id: str, revision: str | None, **fields: 
 
 
 def language_pin(name: str, title: str, hub_id: str, revision: str | None, **fields: Any) -> Pin:
-    """The same for a language model with its tokenizer."""
-    return hub_pin(name, title, hub_id, revision, files=LANGUAGE_MODEL, optional=TEXT_EXTRAS, **fields)
+    """The same for a language model with its tokenizer: billions of weights."""
+    return hub_pin(name, title, hub_id, revision, files=LANGUAGE_MODEL, optional=TEXT_EXTRAS, for_gpu=True, **fields)
 
 
 def yolo_pin(name: str, title: str, alternative: str, analyzer: str, digest: str | None = None, **fields: Any) -> Pin:

@@ -8,6 +8,7 @@ from pathlib import Path
 from analyzers.base import Unavailable
 from analyzers.runtime import LicencePolicy, Runtime
 from weights.manifest import pin
+from weights.memory import need_of
 from weights.pin import Pin
 from weights.record import changed_files, read_record
 
@@ -46,12 +47,13 @@ def resolve(name: str, runtime: Runtime) -> Weights:
         runtime: Says where weights lie and which licences are allowed.
 
     Raises:
-        Unavailable: ``weights_missing``, ``weights_incomplete`` or ``weights_outdated``; its remedy is the command.
+        Unavailable: ``weights_missing``, ``weights_incomplete`` or ``weights_outdated``; its remedy is the command, and
+            on a CPU, of a model that is too large for one, what it would take.
         KeyError: There is no such pin.
     """
     wanted = allowed_pin(name, runtime.licence_policy)
     folder = runtime.weights_path / wanted.name
-    remedy = f"tiktok-analyzer models pull {wanted.name}"
+    remedy = _remedy(wanted, runtime)
     instead = "" if wanted.name == name else f" (in place of {name}, whose licence is {pin(name).licence})"
     record = read_record(folder)
     if record is None:
@@ -62,3 +64,14 @@ def resolve(name: str, runtime: Runtime) -> Weights:
         reason = f"{wanted.name} is of {record.revision}; this version uses {wanted.revision}"
         raise Unavailable("weights_outdated", reason, remedy)
     return Weights(wanted, folder, record.revision)
+
+
+def _remedy(wanted: Pin, runtime: Runtime) -> str:
+    command = f"tiktok-analyzer models pull {wanted.name}"
+    need = need_of((wanted.name,), {"quantization": "nf4"})
+    if not wanted.for_gpu or runtime.gpu_share > 0.0 or need is None:
+        return command
+    return (
+        f"Too large for a CPU: in 4 bit it takes {need.total / 1e9:.1f} GB of a GPU. There: {command} "
+        f"({wanted.size_bytes / 1e9:.1f} GB), then tiktok-analyzer serve --profile gpu16 (or gpu24, gpu)."
+    )
