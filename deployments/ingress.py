@@ -98,11 +98,12 @@ class Ingress:
         self._bell = Bell()
         capacity = Capacity(self._store, settings.jobs, settings.max_concurrent_videos)
         self._acceptance = Acceptance(settings, tuple(handles), self._store, sources, self._disk, capacity)
+        self._analysis = JobAnalysis(settings, handles, cache)
         self._worker = Worker(
             self._store,
             self._results,
             sources,
-            JobAnalysis(settings, handles, cache),
+            self._analysis,
             settings.jobs,
             settings.max_concurrent_videos,
             Callbacks(settings.callbacks, settings.data_path).tell,
@@ -119,6 +120,8 @@ class Ingress:
         for loop in getattr(self, "_loops", ()):
             loop.cancel()
         await asyncio.gather(*getattr(self, "_loops", ()), return_exceptions=True)
+        if hasattr(self, "_analysis"):
+            self._analysis.close()
 
     async def check_health(self) -> None:
         """Called by Serve every few seconds; a replica that raises three times is replaced.

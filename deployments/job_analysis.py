@@ -14,7 +14,7 @@ from deployments.settings import GraphArgs
 from deployments.within import end
 from jobs.cache import SectionCache
 from jobs.work import JobWork
-from media.probe import probe
+from media.probe import Prober
 from schema.document import AnalysisDocument
 
 logger = logging.getLogger("tiktok_analyzer.jobs")
@@ -31,6 +31,11 @@ class JobAnalysis:
 
     def __init__(self, settings: GraphArgs, handles: Handles, cache: SectionCache | None) -> None:
         self._settings, self._handles, self._cache = settings, handles, cache
+        self._probe = Prober(settings.limits)
+
+    def close(self) -> None:
+        """Ends the process that waits for the next video."""
+        self._probe.close()
 
     async def __call__(self, work: JobWork) -> AnalysisDocument:
         """The document.
@@ -43,7 +48,7 @@ class JobAnalysis:
         acquired_s = time.perf_counter()
         source = asyncio.create_task(asyncio.to_thread(video.facts))
         try:
-            facts = await asyncio.to_thread(probe, video.path, self._settings.limits)
+            facts = await asyncio.to_thread(self._probe, video.path)
             stages_ms = _milliseconds(acquire=acquired_s - started_s, probe=time.perf_counter() - acquired_s)
             record = work.record
             requested = tuple(self._handles) if record.analyzers is None else record.analyzers

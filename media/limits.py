@@ -23,8 +23,8 @@ class MediaLimits(Model):
     max_streams: Annotated[int, Field(ge=1, le=100)] = 16
     """Streams of a container; phones write up to 5."""
     probe_timeout_s: Annotated[float, Field(gt=0.0, le=60.0)] = 1.5
-    """Processor seconds for the probe's child process; a sound file takes 0.2 s. Four times as much wall time is
-    allowed, for a busy machine."""
+    """Processor seconds for the probe's child process; a sound file takes 0.2 s. Twenty times as much wall time is
+    allowed, for a busy machine or a slow disk."""
     probe_memory_mb: Annotated[int, Field(ge=128, le=8192)] = 1024
     """Address space of the probe's child process in MB; a sound file takes under 400."""
     decode_timeout_s: Annotated[float, Field(gt=0.0, le=7200.0)] = 900.0

@@ -1,4 +1,8 @@
-"""What is this file? Answered by a child process with limits on memory and time, before anything is decoded."""
+"""What is this file? Answered by a child process with limits on memory and time, before anything is decoded.
+
+Each file gets a process of its own, so that none sees what another left behind. Starting one takes longer than its
+answer: who probes again and again holds a ``Prober``, which starts the next one ahead.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,8 +21,9 @@ from media.limits import MediaLimits
 from schema.document import VideoFacts
 from schema.errors import AnalyzerSystemError, FileMissing, InternalError, NotAVideo, RequestTimeout, TooLarge
 
-BUSY_FACTOR = 4.0
-"""Wall time allowed for each second of the child's processor time; it waits for a core on a busy machine."""
+BUSY_FACTOR = 20.0
+"""Wall time allowed for each second of the child's processor time; it waits for a core on a busy machine, and for a
+disk that has to load PyAV: 6 s in all were once too few."""
 
 PICTURE_MARKS = (
     (re.compile(rb"\xff\xd8\xff"), "JPEG"),
@@ -50,24 +56,67 @@ def probe(path: Path, limits: MediaLimits) -> VideoFacts:
         RequestTimeout: The child process did not end in its time.
     """
     _check_file(path, limits)
-    command = [sys.executable, "-m", "media.probe_child", str(path.resolve()), limits.model_dump_json()]
+    return _answer(_start_child(limits), path, limits)
+
+
+class Prober:
+    """``probe`` for many files: the next child process waits, started, for its file.
+
+    It ends by itself when this process does. May be called from several threads at once.
+
+    Args:
+        limits: What is allowed.
+    """
+
+    def __init__(self, limits: MediaLimits) -> None:
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._next: subprocess.Popen[bytes] | None = _start_child(limits)
+
+    def __call__(self, path: Path) -> VideoFacts:
+        """The container's facts; raises as ``probe``."""
+        _check_file(path, self._limits)
+        with self._lock:
+            child, self._next = self._next, _start_child(self._limits)
+        if child is not None and child.poll() is not None:  # ended by somebody else
+            child.communicate()  # closes its pipes
+            child = None
+        child = child or _start_child(self._limits)
+        return _answer(child, path, self._limits)
+
+    def close(self) -> None:
+        """Ends the child that waits. A later call starts one."""
+        with self._lock:
+            child, self._next = self._next, None
+        if child is not None:
+            child.kill()
+            child.communicate()
+
+
+def _start_child(limits: MediaLimits) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "media.probe_child", limits.model_dump_json()],
+        cwd=Path(__file__).resolve().parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _answer(child: subprocess.Popen[bytes], path: Path, limits: MediaLimits) -> VideoFacts:
+    """Names the file to the child and takes its answer; the child has ended then."""
     wall_s = limits.probe_timeout_s * BUSY_FACTOR
     try:
-        child = subprocess.run(
-            command,
-            cwd=Path(__file__).resolve().parents[1],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=wall_s,
-            check=False,
-        )
+        answer, _ = child.communicate(json.dumps(str(path.resolve())).encode(), wall_s)
     except subprocess.TimeoutExpired as error:
+        child.kill()
+        child.communicate()
         raise RequestTimeout(f"{path.name}: not probed within {wall_s:g} s") from error
     if child.returncode < 0:
         raise _killed(path, -child.returncode, limits)
     if child.returncode != 0:
         raise InternalError(f"{path.name}: the probe ended with code {child.returncode}")
-    return _facts_or_error(path, json.loads(child.stdout))
+    return _facts_or_error(path, json.loads(answer))
 
 
 def _check_file(path: Path, limits: MediaLimits) -> None:

@@ -1,6 +1,7 @@
 """Opens one file and prints its facts as JSON. Run by ``media.probe`` in a process of its own, with hard limits.
 
-Usage: ``python -m media.probe_child PATH LIMITS_JSON``. Prints the fields of ``schema.document.VideoFacts``, or
+Usage: ``python -m media.probe_child LIMITS_JSON``, with the path as a JSON string on its standard input; it gets ready
+before it reads. Prints the fields of ``schema.document.VideoFacts``, or
 ``{"error": class name, "details": ..., "action": ...}``. Imports PyAV and the standard library only: pydantic would
 double its time.
 """
@@ -33,13 +34,17 @@ SIZE_FAULT = re.compile("image size|picture size|pixel count|dimensions", re.IGN
 
 
 def main() -> int:
-    """Reads the arguments, sets the limits, prints the answer; always 0 unless a limit kills the process."""
-    path = Path(sys.argv[1])
-    limits = cast("MediaLimits", SimpleNamespace(**json.loads(sys.argv[2])))
+    """Sets the limits, reads the path, prints the answer; always 0 unless a limit kills the process."""
+    limits = cast("MediaLimits", SimpleNamespace(**json.loads(sys.argv[1])))
     _limit_process(limits)
     import av.logging  # not before the limits
 
     av.logging.set_level(av.logging.ERROR)  # errors then carry FFmpeg's own line
+    import media.pyav_open  # noqa: F401 -- loaded while nobody waits yet
+
+    if not (named := sys.stdin.read()):
+        return 0  # whoever started it has gone
+    path = Path(json.loads(named))
     try:
         answer = read_facts(path, limits)
     except MemoryError:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -228,10 +227,14 @@ def test_unknown_codec(tmp_path: Path) -> None:
 
 def test_the_reader_crashing_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_video(tmp_path / "a.mp4", STEADY[:3])
-    for number, kind in ((11, NotAVideo), (9, TooLarge), (27, TooLarge)):
-        ended = subprocess.CompletedProcess([], -number, b"", b"")
-        monkeypatch.setattr("media.probe.subprocess.run", lambda *a, ended=ended, **k: ended)
-        refused(path, kind, "a.mp4")
-    broken = subprocess.CompletedProcess([], 1, b"", b"Traceback")
-    monkeypatch.setattr("media.probe.subprocess.run", lambda *a, **k: broken)
-    refused(path, InternalError, "code 1")
+    fake = tmp_path / "python"
+    for end, kind, text in (
+        ("kill -11 $$", NotAVideo, "crashed"),
+        ("kill -9 $$", TooLarge, "memory"),
+        ("kill -27 $$", TooLarge, "processor time"),
+        ("exit 1", InternalError, "code 1"),
+    ):
+        fake.write_text(f"#!/bin/sh\n{end}\n")
+        fake.chmod(0o755)
+        monkeypatch.setattr("media.probe.sys.executable", str(fake))
+        refused(path, kind, text)

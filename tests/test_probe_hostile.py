@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import av
+import psutil
 import pytest
 
 import media.probe
 from media.limits import MediaLimits
-from media.probe import probe
+from media.probe import Prober, probe
 from schema.errors import DecodeFailed, NotAVideo, RequestTimeout, TooLarge
-from tests.child_processes import run_command, run_python
+from tests.child_processes import WAIT_S, Child, is_alive, run_python
 from tests.decoded import EVERY, decode
 from tests.made_media import make_video, mux_png, png_matroska, read_number, reference_movie, zero_png
+from tests.made_site import wait_for
 from tests.test_probe import LIMITS, STEADY, refused
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +67,7 @@ _MEASURE = """
 import resource, sys, time
 from pathlib import Path
 from media.limits import MediaLimits
-from media.probe import probe
+from media.probe import Prober, probe
 from schema.errors import AnalyzerSystemError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -108,7 +111,7 @@ def test_an_endless_probe_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("media.probe.sys.executable", str(_fake_python(tmp_path, stuck)))
     started = time.monotonic()
     refused(path, RequestTimeout, "not probed within", MediaLimits(probe_timeout_s=0.1))
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 55
 
 
 def _fake_python(folder: Path, code: str) -> Path:
@@ -127,8 +130,9 @@ def test_processor_time_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_memory_is_bounded(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", STEADY[:3])
     limits = json.dumps({**MediaLimits().model_dump(), "probe_memory_mb": 40})  # less than Python with PyAV takes
-    child = run_command([sys.executable, "-m", "media.probe_child", str(path), limits], check=False)
-    assert child.returncode != 0 or "too_large" in child.stdout.lower() or "TooLarge" in child.stdout
+    command = [sys.executable, "-m", "media.probe_child", limits]
+    child = subprocess.run(command, cwd=ROOT, input=json.dumps(str(path)).encode(), capture_output=True, timeout=WAIT_S)
+    assert child.returncode != 0 or b"TooLarge" in child.stdout
 
 
 def test_the_parent_stays_light() -> None:
@@ -139,7 +143,8 @@ def test_the_parent_stays_light() -> None:
 def test_the_child_imports_neither_numpy_nor_pydantic(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", STEADY[:3])
     code = (
-        "import sys; sys.argv = ['probe_child', *sys.argv[1:]]\n"
+        "import io, json, sys\n"
+        "sys.argv, sys.stdin = ['probe_child', sys.argv[2]], io.StringIO(json.dumps(sys.argv[1]))\n"
         "from media.probe_child import main; main()\n"
         "print([m for m in ('numpy', 'cv2', 'pydantic') if m in sys.modules])"
     )
@@ -153,3 +158,60 @@ def test_this_process_keeps_its_limits(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_AS)
     probe(make_video(tmp_path / "a.mp4", STEADY[:3]), LIMITS)
     assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def _children() -> dict[int, psutil.Process]:
+    return {child.pid: child for child in psutil.Process().children() if is_alive(child)}
+
+
+def test_one_child_waits_ready_and_each_file_gets_its_own(tmp_path: Path) -> None:
+    path, before = make_video(tmp_path / "a.mp4", STEADY[:3]), set(_children())
+    prober = Prober(LIMITS)
+    try:
+        waited = []
+        for _ in range(3):
+            [child] = set(_children()) - before
+            waited.append(child)
+            assert prober(path) == probe(path, LIMITS)
+        assert len(set(waited)) == 3
+    finally:
+        prober.close()
+    assert set(_children()) == before
+
+
+def test_a_file_that_ends_its_child_leaves_the_next_one_whole(tmp_path: Path) -> None:
+    good, bad = make_video(tmp_path / "a.mp4", STEADY[:3]), tmp_path / "b.mp4"
+    bad.write_bytes(b"no video" * 100)
+    prober = Prober(LIMITS)
+    try:
+        with pytest.raises(NotAVideo):
+            prober(bad)
+        assert prober(good).width == 96
+    finally:
+        prober.close()
+    assert prober(good).width == 96  # starts what it needs
+    prober.close()
+
+
+def test_a_waiting_child_that_was_killed_costs_nothing(tmp_path: Path) -> None:
+    path, before = make_video(tmp_path / "a.mp4", STEADY[:3]), set(_children())
+    prober = Prober(LIMITS)
+    try:
+        [child] = [process for pid, process in _children().items() if pid not in before]
+        child.kill()
+        assert wait_for(lambda: not is_alive(child))
+        assert prober(path).width == 96
+    finally:
+        prober.close()
+
+
+def test_the_waiting_child_ends_with_its_parent() -> None:
+    code = (
+        "import os, psutil\nfrom media.limits import MediaLimits\nfrom media.probe import Prober\n"
+        "prober = Prober(MediaLimits())\n"
+        "print(psutil.Process().children()[0].pid, flush=True)\nos.kill(os.getpid(), 9)"
+    )
+    with Child("-c", code, talks=True) as parent:
+        waiting = int(parent.line())
+        parent.wait()
+        assert wait_for(lambda: not psutil.pid_exists(waiting) or not is_alive(psutil.Process(waiting)))
