@@ -35,8 +35,8 @@ CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/
 """A container's memory limit, in cgroup v2 and v1."""
 
 NVIDIA_SMI_TIMEOUT_S = 20.0
-"""Wall seconds; it takes 0.1 s on a sound driver, some seconds for each card whose driver is not kept loaded, and hangs on
-a broken one."""
+"""Wall seconds; it takes 0.1 s on a sound driver, some seconds for each card where the driver is not kept loaded, and
+hangs on a broken one."""
 
 STATE_STYLE = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
