@@ -20,12 +20,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+import jobs.postgres
 from deployments.settings import GraphArgs
 from jobs.cache import CacheSettings
 from jobs.opening import open_store
 from jobs.settings import JobSettings
 from ops.job_worker import local_worker
 from ops.local import LocalRunner
+from tests.postgres_server import CONNECT_S
 
 ANALYZER = "color_analysis"
 
@@ -87,6 +89,7 @@ def grow_up(parent: int, settings: GraphArgs, runner: LocalRunner) -> NoReturn:
 
 def main(folder: Path, store_url: str, alone: bool) -> None:
     """Works, or has others work."""
+    jobs.postgres.CONNECT_TIMEOUT_S = CONNECT_S
     settings = settings_for(folder, store_url)
     runner = LocalRunner(settings)
     if alone:

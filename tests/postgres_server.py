@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tests.child_processes import kill_group
 
@@ -24,6 +25,8 @@ USERS = ("postgres", "nobody")
 """The server refuses to run as root; it then runs as the first of these that there is."""
 START_S, STOP_S = 60.0, 20.0
 """Wall seconds until it answers, and until it has ended: a hundred times what is usual."""
+CONNECT_S = 60
+"""The same for a connection to it, in place of the store's own limit: the machine may stop for some seconds."""
 OPTIONS = ("fsync=off", "max_connections=60", "shared_buffers=16MB", "listen_addresses=", "log_min_messages=warning")
 """Only its clients are killed, never the machine, so nothing needs to wait for the disk."""
 
@@ -70,7 +73,8 @@ def postgres_server() -> Iterator[str]:
         try:
             url = f"postgresql://postgres@/postgres?host={name}"
             _wait_for(server, url, folder / "log")
-            yield url
+            with mock.patch("jobs.postgres.CONNECT_TIMEOUT_S", CONNECT_S):
+                yield url
         finally:
             _stop(server)
 

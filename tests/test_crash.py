@@ -7,7 +7,7 @@ import random
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,9 +29,11 @@ JOBS, KILLS = 3, 2
 """In each round."""
 LONGEST_S = 0.6
 """Seconds that a worker lives at most after the one before it was killed; a job takes about half as long."""
+SHORT_S = 0.1
+"""The same for every second worker, from when it holds a job."""
 SEED = 20
-PATIENCE_S = 60.0
-"""Wall seconds without any job that ends; one takes 0.2 s of a core."""
+PATIENCE_S = 100.0
+"""Wall seconds without any job that is taken up or ends; one takes 0.2 s of a core."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
 
@@ -103,10 +105,24 @@ def killed_batch(folder: Path, url: str, store: JobStore, clip: Path, rounds: in
         for round_of in range(rounds):  # new work for each, so that every kill meets some
             for number in range(round_of * JOBS, (round_of + 1) * JOBS):
                 expected[submit(store, sources, clip, number)] = "failed" if number % 5 == 4 else "done"
-            for worker in [started(nursery) for _ in range(KILLS)]:
-                time.sleep(moments.uniform(0.0, LONGEST_S))
+            for turn, worker in enumerate([started(nursery) for _ in range(KILLS)]):
+                if turn % 2:
+                    until_at_work(store, worker, expected)
+                    time.sleep(moments.uniform(0.0, SHORT_S))
+                else:
+                    time.sleep(moments.uniform(0.0, LONGEST_S))
                 kill_group(worker)
     return expected
+
+
+def until_at_work(store: JobStore, worker: int, expected: Iterable[str]) -> None:
+    """Waits until a worker holds a job, or none is left: so enough kills meet work, however slow the machine is."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not any(owner.split("|")[1] == str(worker) for owner in store.lease_owners()):
+        if all(store.get(id).settled for id in expected):
+            return
+        assert time.monotonic() < end_s, "the worker takes up no job"
+        time.sleep(0.01)
 
 
 def finish_batch(folder: Path, url: str, store: JobStore, expected: dict[str, str]) -> None:
