@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from fastapi import Request
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from analyzers.catalogue import require_deployed
 from deployments.ingress_upload import UploadForm, received_form
@@ -33,6 +33,23 @@ MAX_KEY_LENGTH = 200
 MAX_JSON_BYTES = 1 << 20
 """Of a request that is no form. The longest that is allowed has some 10 kB; a megabyte leaves room for spaces."""
 
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "a file on the server": {"video_path": "clip.mp4"},
+    "an address, some analyzers": {
+        "tiktok_url": "https://www.tiktok.com/@name/video/1",
+        "analyzers": ["cut_analysis", "text_overlay"],
+    },
+    "mass work with a bound": {"video_path": "clip.mp4", "priority": 2, "options": {"deadline_s": 60, "keep": True}},
+}
+"""Requests as JSON, for OpenAPI."""
+
+
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """For OpenAPI, which has the models inside it among its own components."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {name: value for name, value in schema.items() if name != "$defs"}
+
+
 ANALYZE_BODIES: dict[str, Any] = {
     "parameters": [
         {
@@ -53,7 +70,8 @@ ANALYZE_BODIES: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": AnalyzeRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+                "schema": _schema(AnalyzeRequest),
+                "examples": {name: {"value": request} for name, request in EXAMPLES.items()},
             },
             "multipart/form-data": {
                 "schema": {
@@ -67,7 +85,11 @@ ANALYZE_BODIES: dict[str, Any] = {
                             "description": "Names, separated by commas; all deployed ones when left out.",
                         },
                         "priority": {"type": "integer", "minimum": 1, "maximum": 10, "default": 5},
-                        "options": {"type": "string", "description": "`JobOptions` as JSON."},
+                        "options": {
+                            "type": "string",
+                            "description": "`JobOptions` as JSON.",
+                            "examples": ['{"keep": true}'],
+                        },
                     },
                 }
             },

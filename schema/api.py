@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from schema.base import Model
+from schema.base import Model, SpokenModel
 from schema.jobs import DEFAULT_PRIORITY, JobOptions, Priority
 
 
-class AnalyzeRequest(Model):
+class AnalyzeRequest(SpokenModel):
     """Body of ``POST /analyze`` as JSON. Either ``video_path`` or ``tiktok_url``."""
 
     video_path: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
@@ -24,6 +24,7 @@ class AnalyzeRequest(Model):
     priority: Priority = DEFAULT_PRIORITY
     """10 goes first. Below 5 is mass work, which leaves a place for what somebody waits for."""
     options: JobOptions = JobOptions()
+    """What else is to be done, or left out."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -32,7 +33,7 @@ class AnalyzeRequest(Model):
         return self
 
 
-class AnalyzeResponse(Model):
+class AnalyzeResponse(SpokenModel):
     """Answer of ``POST /analyze``; the document itself is in ``results_file`` and at ``/jobs/{id}/document``."""
 
     id: str
@@ -51,7 +52,7 @@ class AnalyzeResponse(Model):
     """What is missing, in one line; null when nothing is."""
 
 
-class GpuMemory(Model):
+class GpuMemory(SpokenModel):
     """Memory of the first GPU."""
 
     used_mb: int
@@ -60,7 +61,7 @@ class GpuMemory(Model):
     """Used over total, in [0, 1]."""
 
 
-class GpuHealth(Model):
+class GpuHealth(SpokenModel):
     """The first GPU of the ingress's machine."""
 
     gpu_available: bool
@@ -68,7 +69,7 @@ class GpuHealth(Model):
     gpu_memory: GpuMemory | None = None
 
 
-class DiskHealth(Model):
+class DiskHealth(SpokenModel):
     """The disk that holds the data folder."""
 
     state: Literal["ok", "low", "full"]
@@ -79,7 +80,7 @@ class DiskHealth(Model):
     refused_below_mb: Annotated[int, Field(ge=0)]
 
 
-class HealthResponse(Model):
+class HealthResponse(SpokenModel):
     """Answer of ``GET /health``."""
 
     status: Literal["healthy", "degraded", "unhealthy"]
@@ -104,7 +105,7 @@ class LiveResponse(Model):
     status: Literal["live", "ready", "not_ready"]
 
 
-class AnalyzerInfo(Model):
+class AnalyzerInfo(SpokenModel):
     """One row of ``GET /analyzers``."""
 
     name: str
@@ -118,13 +119,16 @@ class AnalyzerInfo(Model):
     need: str
     """What is decoded for it under its current settings, in words."""
     models: tuple[str, ...]
+    """Names of all that it can load; its settings and the licence policy choose among them."""
+    loaded_models: tuple[str, ...]
+    """What it has loaded, with revision; empty while there is none."""
     config: dict[str, Any]
     """Its current settings."""
     config_schema: dict[str, Any]
     result_schema: dict[str, Any]
 
 
-class AnalyzersResponse(Model):
+class AnalyzersResponse(SpokenModel):
     """Answer of ``GET /analyzers``."""
 
     analyzers: tuple[AnalyzerInfo, ...]

@@ -23,6 +23,12 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
+class SpokenModel(Model):
+    """A model of requests and answers: what stands under its fields is in OpenAPI too."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
 class TimedSpan(Model):
     """A half-open span ``[start_time, end_time)`` in seconds; never empty, never negative."""
 

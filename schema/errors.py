@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from pydantic import ValidationError
 
-from schema.base import Model
+from schema.base import SpokenModel
 
 
-class ErrorBody(Model):
+class ErrorBody(SpokenModel):
     """What a client gets for every error, whatever its cause."""
 
     status: str = "error"

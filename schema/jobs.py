@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from schema.base import Model, UnitScore
+from schema.base import Model, SpokenModel, UnitScore
 from schema.document import SectionStatus
 from schema.errors import ErrorBody
 
@@ -25,7 +25,7 @@ DEFAULT_PRIORITY = 5
 SourceKind = Literal["path", "upload", "url"]
 
 
-class JobOptions(Model):
+class JobOptions(SpokenModel):
     """What a client may say about one job beside the video and the analyzers."""
 
     keep: bool = False
@@ -54,7 +54,7 @@ class JobSource(Model):
     line sets it, for files of whoever may write to the data folder; no request can."""
 
 
-class AnalyzerProgress(Model):
+class AnalyzerProgress(SpokenModel):
     """How far one analyzer is."""
 
     chunks_done: Annotated[int, Field(ge=0)]
@@ -70,7 +70,7 @@ class StateChange(Model):
     at: datetime
 
 
-class JobStatus(Model):
+class JobStatus(SpokenModel):
     """One job as its client sees it."""
 
     id: str
@@ -98,7 +98,7 @@ class JobStatus(Model):
     error: ErrorBody | None = None
 
 
-class JobPage(Model):
+class JobPage(SpokenModel):
     """Answer of ``GET /jobs``: newest first."""
 
     jobs: tuple[JobStatus, ...]

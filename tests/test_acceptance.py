@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 
-from deployments.ingress_accept import MAX_JSON_BYTES, Acceptance
+from deployments.ingress_accept import ANALYZE_BODIES, EXAMPLES, MAX_JSON_BYTES, Acceptance
 from deployments.ingress_errors import error_responses
 from deployments.settings import GraphArgs
 from jobs.capacity import Capacity
 from jobs.disk import DiskGuard, DiskSettings
 from jobs.sources import SourceFolder
 from jobs.sqlite import SqliteJobStore
+from schema.api import AnalyzeRequest
 from schema.errors import InvalidRequest, Overloaded, TooLarge
+from schema.jobs import JobOptions
 
 MIB = 1 << 20
 
@@ -150,6 +152,21 @@ def test_any_number_may_be_asked_for_as_a_page(door: Door, before: int) -> None:
     (door.folder / "a.mp4").write_bytes(b"x")
     door.post(b'{"video_path": "a.mp4"}')
     assert len(door.store.find(before=before)) == (before > 0)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_documented_examples_are_requests(name: str) -> None:
+    assert AnalyzeRequest.model_validate(EXAMPLES[name])
+
+
+def test_every_field_of_a_request_is_explained() -> None:
+    content = ANALYZE_BODIES["requestBody"]["content"]
+    json_body = content["application/json"]["schema"]
+    assert "$defs" not in json_body  # JobOptions is among the components
+    explained = {name for name, field in json_body["properties"].items() if field.get("description")}
+    assert explained == {"video_path", "tiktok_url", "analyzers", "priority", "options"}
+    options = JobOptions.model_json_schema()["properties"]
+    assert all(field.get("description") for field in options.values())
 
 
 def test_no_route_documents_errors_in_another_form() -> None:
