@@ -163,7 +163,7 @@ class Callbacks:
             ) as answer,
         ):
             wait = answer.headers.get("Retry-After", "")
-            return answer.status_code, float(wait) if wait.isdigit() else None
+            return answer.status_code, float(wait) if wait.isascii() and wait.isdigit() else None
 
     def _tls(self) -> ssl.SSLContext:
         if self._settings.ca_file is None:

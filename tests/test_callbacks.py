@@ -185,6 +185,8 @@ async def test_waits_grow_with_the_time_since_the_end_and_stop(
     assert await wait_after(0.0) == 90.0
     site.routes["/down"] = status(429, Retry_After="999999")
     assert await wait_after(0.0) == 3600.0
+    site.routes["/down"] = status(429, Retry_After="\xb2")  # a digit to Python, and to nobody else
+    assert await wait_after(0.0) == 5.0
 
 
 async def test_a_redirect_is_not_followed(site: Site, settings: CallbackSettings, tmp_path: Path) -> None:
