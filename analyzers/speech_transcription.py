@@ -26,7 +26,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from analyzers.base import AnalyzerConfig, Context, NotApplicable
+from analyzers.base import AnalysisFailed, AnalyzerConfig, Context, NotApplicable
 from analyzers.inference.model_analyzer import ModelAnalyzer
 from analyzers.inference.whisper import LANGUAGES, RATE_HZ, ComputeType, Heard, ListenSettings, Whisper
 from analyzers.results.speech_transcription import (
@@ -150,7 +150,7 @@ class SpeechTranscription(
     """Words, segments and language of what is spoken."""
 
     name = "speech_transcription"
-    version = "1"
+    version = "2"
     title = "What is said: language, sentences, words with times, pitch and speed"
     Config = SpeechTranscriptionConfig
     Result = SpeechTranscriptionResult
@@ -199,7 +199,8 @@ class SpeechTranscription(
         """Segments with their marks.
 
         Raises:
-            NotApplicable: ``no_audio``; ``no_speech`` when no words came out.
+            NotApplicable: ``no_audio``; ``no_speech``: no words came out, or the model itself believes none of them.
+            AnalysisFailed: ``degenerate_text``: all that it wrote goes round in a loop.
         """
         sound = observations[0] if observations else None
         if sound is None or sound.heard is None:
@@ -216,8 +217,10 @@ class SpeechTranscription(
             for number, (sentence, marks) in enumerate(zip(found, doubts, strict=True))
         )
         said = [s for s in segments if not set(s.doubts) & set(NOT_SAID)]
+        if not said:
+            raise _nothing_said(segments)
         words = [word for segment in said for word in segment.words]
-        spoken_s = max(w.end_time for w in words) - words[0].start_time if words else 0.0
+        spoken_s = max(w.end_time for w in words) - words[0].start_time
         return SpeechTranscriptionResult(
             language=heard.language,
             language_probability=_unit(heard.language_probability),
@@ -225,8 +228,8 @@ class SpeechTranscription(
             text=" ".join(s.text for s in said),
             segments=segments,
             words=len(words),
-            words_per_minute=60.0 * len(words) / spoken_s if words else 0.0,
-            mean_probability=sum(w.probability for w in words) / len(words) if words else None,
+            words_per_minute=60.0 * len(words) / spoken_s,
+            mean_probability=sum(w.probability for w in words) / len(words),
             speech_s=heard.speech_s,
             speakers=None,
             direct_address=self._direct_address(words, heard.language),
@@ -254,7 +257,7 @@ class SpeechTranscription(
 
     def _direct_address(self, words: Sequence[Word], language: str) -> DirectAddress | None:
         found = second_person([w.text for w in words], language)
-        if found is None or not words:
+        if found is None:
             return None
         count = sum(number for _, number in found)
         return DirectAddress(
@@ -276,10 +279,9 @@ class SpeechTranscription(
         parts = [f"{result.words} words in {result.language}"]
         if result.language_probability is not None:
             parts[0] += f" (probability {result.language_probability:.2f})"
-        if result.words:
-            beginning = " ".join(result.text.split()[:8])
-            parts.append(f"{result.words_per_minute:.0f} words/min")
-            parts.append(f'begins "{beginning}"')
+        beginning = " ".join(result.text.split()[:8])
+        parts.append(f"{result.words_per_minute:.0f} words/min")
+        parts.append(f'begins "{beginning}"')
         if doubtful:
             parts.append(f"{doubtful} of {len(result.segments)} segments in doubt")
         return f"Speech: {', '.join(parts)}."
@@ -306,6 +308,22 @@ def _segment(number: int, sentence: Sentence, doubts: tuple[Doubt, ...], sound: 
         no_speech_prob=sentence.window.no_speech_prob,
         compression_ratio=sentence.window.compression_ratio,
         doubts=doubts,
+    )
+
+
+def _nothing_said(segments: Sequence[Segment]) -> NotApplicable | AnalysisFailed:
+    if all("no_speech" in segment.doubts for segment in segments):
+        least = min(segment.no_speech_prob for segment in segments)
+        return NotApplicable(
+            "no_speech",
+            f"Nobody speaks: by the model, what sounds like speech is none (probability {least:.2f} or more).",
+        )
+    beginning = segments[0].text[:80]
+    return AnalysisFailed(
+        "degenerate_text",
+        f'All that the model wrote goes round in a loop; it begins "{beginning}".',
+        "Nothing to mend where nobody speaks. Else name the language in user_config, or choose a larger model.",
+        retry_possible=False,
     )
 
 

@@ -82,6 +82,7 @@ def _row(name: str, answer: Description | Failure) -> AnalyzerInfo:
         after=cls.after,
         need="unknown" if isinstance(answer, Failure) else need_in_words(answer.needs),
         models=cls.models,
+        loaded_models=() if isinstance(answer, Failure) else answer.models,
         config={} if isinstance(answer, Failure) else answer.config,
         config_schema=cls.Config.model_json_schema(),
         result_schema=cls.Result.model_json_schema(),

@@ -16,9 +16,10 @@ from analyzers.object_detection import ObjectDetection, ObjectDetectionConfig
 from analyzers.results.detections import Detections, FrameDetections, pack_detections
 from analyzers.runtime import Runtime
 from analyzers.vision.detector import COCO_SPELLING, RawBoxes
+from deployments.ingress_answers import analyzer_rows
 from media.types import UInt8Array
 from tests.model_runs import HEAVY_HERE, HOST, chunk_of, decoded_chunks, modules_after, overlap
-from tests.tiny_weights import TinyWeights
+from tests.tiny_weights import TinyWeights, label_of
 from tests.upright_clip import ORIENTATIONS, patches, upright_pictures, write_clip
 from weights.manifest import pin
 from weights.record import record_folder
@@ -325,6 +326,14 @@ def test_a_checkpoint_of_another_task_and_a_missing_one_are_refused(tiny_weights
         YoloNet(tmp_path / "yolov8m.pt", "detect", device)
     with pytest.raises(Unavailable, match="'detect', not for 'pose'"):
         YoloNet(tiny_weights.path("yolov8n") / "yolov8n.pt", "pose", device)
+
+
+def test_the_list_of_analyzers_names_what_the_licence_policy_loaded(tiny_weights: TinyWeights) -> None:
+    runtime = tiny_weights.runtime("rtdetr-v2-r18", licence_policy="permissive")
+    told = AnalyzerHost("object_detection", {"model": "yolov8n"}, runtime).describe()
+    (row,) = analyzer_rows({"object_detection": told})
+    assert row.config["model"] == "yolov8n"
+    assert row.loaded_models == (label_of("rtdetr-v2-r18", "PekingU/rtdetr_v2_r18vd"),)
 
 
 def test_a_broken_checkpoint_leaves_the_replica_up(tiny_weights: TinyWeights, tmp_path: Path) -> None:

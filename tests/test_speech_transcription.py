@@ -278,6 +278,24 @@ def test_what_was_not_said_stays_in_the_segments_and_out_of_text_and_time_line()
         assert "1 of 2 segments in doubt" in headline
 
 
+def test_a_text_of_which_nothing_was_said_is_no_result() -> None:
+    analyzer = SpeechTranscription(SpeechTranscriptionConfig())
+    words = (RawWord(" Thank", 0.0, 0.5, 0.4), RawWord(" you.", 0.5, 1.0, 0.4))
+    silent, looping = Window(words, -1.5, 0.9, 1.0), Window(words, -0.1, 0.0, 3.0)
+
+    def conclude(*windows: Window) -> SpeechTranscriptionResult:
+        heard = Heard(windows, 1.0, "en", 0.9, (("en", 0.9),))
+        return analyzer.conclude([Transcribed(0.0, 1.0, heard, np.zeros(0, np.float32))], context(1.0))
+
+    with pytest.raises(NotApplicable) as none:
+        conclude(silent)
+    assert none.value.code == "no_speech"
+    for windows in ((looping,), (silent, looping)):
+        with pytest.raises(AnalysisFailed) as lost:
+            conclude(*windows)
+        assert (lost.value.code, lost.value.retry_possible) == ("degenerate_text", False)
+
+
 def test_improbable_words_count_as_said_and_are_marked() -> None:
     result = doubted(avg_logprob=-1.5)
     assert result.text == "Yes. Thank you."

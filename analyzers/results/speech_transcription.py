@@ -89,8 +89,8 @@ class SpeechTranscriptionResult(AnalyzerResult):
     """In ``text``."""
     words_per_minute: NotNegative
     """Of ``words``, over the time from the first of them to the last."""
-    mean_probability: UnitScore | None
-    """Of these words; null without any."""
+    mean_probability: UnitScore
+    """Of these words."""
     speech_s: Positive
     """What was given to the model: speech by the detector, with its margins."""
     speakers: Count | None
