@@ -113,6 +113,20 @@ def test_whispers_need_is_the_published_one() -> None:
         assert need.total == pytest.approx(published_mb * MB, rel=0.001)
 
 
+def test_whisper_takes_more_with_more_beams_and_in_float32() -> None:
+    def total(**config: Any) -> int:
+        need = need_of(("whisper-large-v3",), {"windows_per_batch": 8, **config})
+        assert need is not None
+        return need.total
+
+    process = 700 * MB
+    weights = 2 * MEMORY["whisper-large-v3"].parameters
+    rest = 6093 * MB - weights - process
+    assert total(beam_size=5) == total(beam_size=1) == 6093 * MB
+    assert total(beam_size=10) == weights + process + 2 * rest
+    assert total(compute_type="float32") == 2 * (weights + rest) + process
+
+
 # --------------------------------------------------------------------------------------------------- verdict, advice
 
 

@@ -61,6 +61,9 @@ WHISPER_LARGE = {"float16": (4525 * MB, 224 * MB), "int8": (2926 * MB, 225 * MB)
 """faster-whisper's README (2025), large-v2 with beam size 5 on an RTX 3070 Ti: 4525 MB by itself and 6090 MB in batches
 of 8 in float16, 2926 and 4500 MB in int8. large-v3 has the same architecture with 128 mel bands in place of 80."""
 
+PUBLISHED_BEAMS = 5
+"""Of these figures."""
+
 MEMORY: dict[str, ModelMemory] = {
     # Keys and values of 1,560 tokens (8 frames of 144, question, 256 answered) at 524,288 bytes.
     "llava-next-video-7b": ModelMemory(
@@ -150,14 +153,29 @@ def need_of(pins: tuple[str, ...], config: Mapping[str, Any]) -> Need | None:
     for name in pins:
         memory, items = MEMORY[name], items_at_once(name, config)
         if memory.published is not None:
-            kind = "int8" if "int8" in str(config.get("compute_type", "")) else "float16"
-            first, more = memory.published[kind]
-            weights += memory.parameters * (1 if kind == "int8" else 2)
-            activations += max(0, first + (items - 1) * more - weights - process)
+            own_weights, own_activations = _published(memory, items, process, config)
+            weights += own_weights
+            activations += own_activations
         else:
             weights += weight_bytes(memory, str(config.get("quantization", "none")))
             activations += round(ACTIVATION_FACTOR * (memory.base_bytes + items * memory.item_bytes))
     return Need(weights, activations, process)
+
+
+def _published(memory: ModelMemory, items: int, process: int, config: Mapping[str, Any]) -> tuple[int, int]:
+    """Weights and the rest of a model whose whole process its authors measured.
+
+    More beams than theirs take more in proportion, though the encoder has none: rather too much than too little. Fewer
+    are counted as theirs. In float32, everything is twice as large as in float16.
+    """
+    compute_type = str(config.get("compute_type", ""))
+    kind = "int8" if "int8" in compute_type else "float16"
+    first, more = (memory.published or {})[kind]
+    weights = memory.parameters * (1 if kind == "int8" else 2)
+    rest = max(0, first + (items - 1) * more - weights - process)
+    rest = round(rest * max(1.0, float(config.get("beam_size", PUBLISHED_BEAMS)) / PUBLISHED_BEAMS))
+    times = 2 if compute_type == "float32" else 1
+    return times * weights, times * rest
 
 
 def items_at_once(pin: str, config: Mapping[str, Any]) -> int:
