@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="start Ray and the application in the foreground")
     profiles = ("cpu", "gpu", "gpu24", "gpu16")
     serve.add_argument("--profile", choices=profiles, default="cpu", help="which Serve yaml (default: cpu)")
-    serve.add_argument("--port", type=int, default=None, help="HTTP port in place of the yaml's 8003")
+    serve.add_argument("--port", type=_port, default=None, help="HTTP port in place of the yaml's 8003")
     serve.add_argument(
         "--host", default=None, help="address to bind in place of the yaml's; all but loopback need tokens"
     )
@@ -116,6 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("path", type=Path)
     sample.set_defaults(run=_sample)
     return parser
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"must be a whole number in [1, 65535], got {text!r}")
+    return int(text)
 
 
 def _serve(arguments: argparse.Namespace, out: Console) -> int:
@@ -174,17 +180,17 @@ def _analyze(arguments: argparse.Namespace, out: Console) -> int:
 
 
 def _analyzed_here(video: Path | str, wanted: list[str] | None, lines: ProgressLines, fresh: bool) -> AnalysisDocument:
-    from deployments.settings import GraphArgs
     from jobs.cache import SectionCache
     from ops.local import LocalRunner
-    from ops.profiles import PROFILE_FILES, graph_args
+    from ops.profiles import PROFILE_FILES, analyzer_configs, graph_args
 
-    settings = GraphArgs()
+    profile = PROFILE_FILES["cpu"]  # as `serve` without arguments, so that both give the same
+    settings = graph_args(profile)
     cache = SectionCache(settings.data_path, settings.cache) if settings.cache.enabled else None
-    runner = LocalRunner(settings, cache=cache)
+    runner = LocalRunner(settings, analyzer_configs(profile), cache)
     if isinstance(video, Path):
         return runner.analyze(video, wanted, lines.show, fresh)
-    return analyze_url(runner, video, graph_args(PROFILE_FILES["cpu"]).fetch, wanted, lines.show, fresh)
+    return analyze_url(runner, video, settings.fetch, wanted, lines.show, fresh)
 
 
 def _check(arguments: argparse.Namespace, out: Console) -> int:
@@ -209,6 +215,9 @@ def _doctor(arguments: argparse.Namespace, out: Console) -> int:
 def _sample(arguments: argparse.Namespace, out: Console) -> int:
     from ops.sample import make_sample
 
+    if arguments.path.suffix.lower() != ".mp4":
+        out.print(f"{readable(arguments.path)} must end in .mp4", style="red", markup=False, highlight=False)
+        return EXIT_REFUSED
     make_sample(arguments.path)
     out.print(f"wrote {arguments.path}")
     return EXIT_OK

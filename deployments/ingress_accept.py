@@ -262,8 +262,10 @@ def _form_request(form: UploadForm) -> AnalyzeRequest:
 def _loaded(text: bytes, what: str, action: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:  # no JSON, no UTF-8, or an integer of more digits than Python reads
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{what} is no JSON: {error}", action) from error
+    except ValueError as error:  # Python's own bound
+        raise InvalidRequest(f"{what} holds a whole number of thousands of digits") from error
     except RecursionError as error:
         raise InvalidRequest(f"{what}: the JSON is nested too deeply") from error
 

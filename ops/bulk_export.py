@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -49,6 +51,8 @@ def write_rows(rows: Iterable[VideoRow], format: ExportFormat, path: Path) -> in
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """A path beside ``path`` that takes its place when the block ends well."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
     try:

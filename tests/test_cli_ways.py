@@ -15,8 +15,11 @@ from typing import Any
 import pytest
 
 import cli
+from deployments.settings import GraphArgs
 from ops.data_folder import add_data_folder
-from ops.local import own_job
+from ops.local import LocalRunner, own_job
+from ops.profiles import PROFILE_FILES, load_profile
+from schema.errors import FileMissing
 from schema.jobs import JobStatus
 
 JOB = "0" * 32
@@ -148,12 +151,42 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize(
     "arguments",
-    [["bulk", "process", "--workers", "x"], ["bulk", "process", "--workers", "-1"], ["cleanup", "--days", "soon"]],
+    [
+        ["bulk", "process", "--workers", "x"],
+        ["bulk", "process", "--workers", "-1"],
+        ["cleanup", "--days", "soon"],
+        ["serve", "--port", "65536"],
+        ["serve", "--port", "0"],
+        ["serve", "--port", "http"],
+    ],
 )
 def test_numbers_that_are_none(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(arguments)
-    assert f"must be a {'whole ' * ('bulk' in arguments)}number in [0," in capsys.readouterr().err
+    assert "number in [" in capsys.readouterr().err
+
+
+def test_local_has_the_settings_of_the_service(video: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those of the yaml that `serve` takes: models that fit a CPU, and the same keys in the section cache."""
+    made: list[tuple[GraphArgs, Any]] = []
+
+    def stop(runner: LocalRunner, settings: GraphArgs, configs: Any = None, cache: Any = None) -> None:
+        made.append((settings, configs))
+        raise FileMissing("seen")
+
+    monkeypatch.setattr("deployments.settings.PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr(LocalRunner, "__init__", stop)
+    assert cli.main(["analyze", str(video), "--local"]) == cli.EXIT_REFUSED
+    served = load_profile(PROFILE_FILES["cpu"])["applications"][0]
+    assert made[0][0] == GraphArgs.model_validate(served["args"])
+    assert made[0][1]["object_detection"] == next(
+        block["user_config"] for block in served["deployments"] if block["name"] == "object_detection"
+    )
+
+
+def test_a_sample_that_is_no_mp4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sample", str(tmp_path)]) == cli.EXIT_REFUSED
+    assert "must end in .mp4" in " ".join(capsys.readouterr().out.split())
 
 
 def test_names_that_are_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
