@@ -102,7 +102,8 @@ class WorkerSide(SqlBase):
     def release(self, lease: Lease) -> None:
         """As the interface says."""
         with self._writing() as session:
-            _held(session, lease, "lease_owner = NULL, lease_until_s = 0, attempts = attempts - 1, progress = 0")
+            changes = "lease_owner = NULL, lease_until_s = 0, attempts = attempts - 1, progress = 0"
+            _held(session, lease, f"{changes}, analyzer_progress = '{{}}'")
             self._log_state(session, lease.id, "queued")
 
     def claim_ended(self, owner: str, lease_s: float) -> tuple[JobRecord, Lease] | None:

@@ -10,14 +10,14 @@ import pytest
 from fastapi import FastAPI, Request
 
 from deployments.ingress_accept import ANALYZE_BODIES, EXAMPLES, MAX_JSON_BYTES, Acceptance
-from deployments.ingress_errors import error_responses
+from deployments.ingress_errors import ANALYZE_ERRORS, error_responses
 from deployments.settings import GraphArgs
 from jobs.capacity import Capacity
 from jobs.disk import DiskGuard, DiskSettings
 from jobs.sources import SourceFolder
 from jobs.sqlite import SqliteJobStore
 from schema.api import AnalyzeRequest
-from schema.errors import InvalidRequest, Overloaded, TooLarge
+from schema.errors import Forbidden, InvalidRequest, Overloaded, TooLarge
 from schema.jobs import JobOptions
 
 MIB = 1 << 20
@@ -157,6 +157,11 @@ def test_any_number_may_be_asked_for_as_a_page(door: Door, before: int) -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_documented_examples_are_requests(name: str) -> None:
     assert AnalyzeRequest.model_validate(EXAMPLES[name])
+
+
+def test_each_code_of_a_status_is_named() -> None:
+    """A route's entry stands in place of the application's, which names what a token may be refused for."""
+    assert f"`{Forbidden.code}`" in error_responses(*ANALYZE_ERRORS)[403]["description"]
 
 
 def test_every_field_of_a_request_is_explained() -> None:

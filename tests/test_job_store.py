@@ -237,8 +237,10 @@ def test_a_job_given_back_does_not_count_as_an_attempt(bench: Bench) -> None:
     id = bench.store.add(new_job())[0].id
     claim = bench.store.claim("stopping", LEASE_S)
     assert claim is not None
+    bench.store.report(claim[1], LEASE_S, {"cut_analysis": AnalyzerProgress(chunks_done=1, chunks_planned=2)})
     bench.store.release(claim[1])
     assert (bench.store.get(id).state, bench.store.get(id).attempts) == ("queued", 0)
+    assert (bench.store.get(id).progress, bench.store.get(id).analyzer_progress) == (0.0, {})
     again = bench.store.claim("next", LEASE_S)
     assert again is not None
     assert again[0].attempts == 1
