@@ -20,6 +20,10 @@ from schema.document import AnalysisDocument
 from schema.errors import ErrorBody, InternalError
 from schema.jobs import FINAL_STATES, AnalyzerProgress, JobStatus
 
+ANSWER = httpx.Timeout(20.0, connect=5.0)
+"""Wall seconds to know whether a service is there. Where nobody listens that is known at once; one that is there may be
+busy, or its machine may wait for the disk."""
+
 RECONNECT_S, RECONNECT_TIMES = 1.0, 30
 """Wall seconds between two attempts to reach a service that was there, and their number: it may be restarting, and
 takes the job up again."""
@@ -65,7 +69,7 @@ class Client:
     def is_live(self) -> bool:
         """Whether a service answers at this address."""
         try:
-            return self._http.get("/health/live", timeout=2.0).status_code == httpx.codes.OK
+            return self._http.get("/health/live", timeout=ANSWER).status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 
@@ -76,7 +80,7 @@ class Client:
             ServiceError: It wants a token.
         """
         try:
-            answer = self._http.get(f"/jobs/{id}", timeout=5.0)
+            answer = self._http.get(f"/jobs/{id}", timeout=ANSWER)
         except httpx.TransportError:
             return False
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
