@@ -4,6 +4,7 @@ steps that no batch is made of. The libraries' own errors are injected where the
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from analyzers.base import AnalysisFailed, Unavailable
 from analyzers.host import AnalyzerHost, Fault, Observed
+from analyzers.inference.age import FaceCrop, InsightAge
 from analyzers.inference.device import open_device
 from analyzers.inference.easyocr_reader import EASYOCR_LANGUAGES, EasyOcrReader
 from analyzers.runtime import Runtime
@@ -92,6 +94,33 @@ def test_easyocr_names_it_at_each_picture_and_goes_on(
                 step()
         assert (caught.value.code, caught.value.retry_possible) == ("gpu_out_of_memory", True)
         step()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bfc_arena.cc:376 AllocateRawInternal Failed to allocate memory for requested buffer of size 3981312",
+        "bfc_arena.cc:358 Available memory of 1024 is smaller than requested bytes of 3981312",
+        "CUDA failure 2: out of memory ; GPU=0",
+    ],
+)
+def test_onnxruntimes_own_exception_is_understood(
+    said: str, tiny_weights: TinyWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
+
+    model = InsightAge(tiny_weights.path("buffalo-l"), open_device(Runtime()))
+    face = FaceCrop(np.full((128, 128, 3), 114, np.uint8), (32.0, 32.0, 96.0, 96.0))
+
+    def lost(*_: Any) -> Any:
+        raise RuntimeException(said)
+
+    with monkeypatch.context() as inside:
+        inside.setattr(model._network, "session", SimpleNamespace(run=lost))
+        with pytest.raises(AnalysisFailed) as caught:
+            model.judge([face])
+    assert (caught.value.code, caught.value.retry_possible) == ("gpu_out_of_memory", True)
+    assert len(model.judge([face])) == 1
 
 
 # ------------------------------------------------------------------------------------------------- Whisper: CTranslate2

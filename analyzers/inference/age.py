@@ -18,7 +18,7 @@ from analyzers.base import Unavailable
 from analyzers.inference.device import Device
 from analyzers.inference.hub_models import load_pretrained, load_processor
 from analyzers.inference.offline import go_offline
-from analyzers.inference.onnx import providers
+from analyzers.inference.onnx import providers, run
 from analyzers.inference.oom import in_halves
 from media.types import UInt8Array
 from weights.store import Weights
@@ -98,7 +98,11 @@ class InsightAge:
             raise _broken(path, f"{file.name} is no network of age and gender")
 
     def judge(self, faces: Sequence[FaceCrop]) -> list[AgeLook]:
-        """One look for each face, in order; the network takes one at a time."""
+        """One look for each face, in order; the network takes one at a time.
+
+        Raises:
+            AnalysisFailed: ``gpu_out_of_memory``.
+        """
         return [self._judge(face) for face in faces]
 
     def _judge(self, face: FaceCrop) -> AgeLook:
@@ -113,7 +117,7 @@ class InsightAge:
         import cv2
 
         blob = cv2.dnn.blobFromImage(aligned, 1.0 / net.input_std, (size, size), (net.input_mean,) * 3, swapRB=True)
-        feminine, masculine, age = (float(v) for v in net.session.run(net.output_names, {net.input_name: blob})[0][0])
+        feminine, masculine, age = (float(v) for v in run(net.session, net.output_names, {net.input_name: blob})[0][0])
         powers = np.exp(np.array([feminine, masculine]) - max(feminine, masculine))
         return AgeLook(years=float(np.clip(100.0 * age, 0.0, OLDEST)), masculine=float(powers[1] / powers.sum()))
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzers.inference.device import Device
+from analyzers.inference.oom import MemoryFull, undivided
+
+FULL_TEXTS = ("Failed to allocate memory", "is smaller than requested bytes", "out of memory")
+"""What onnxruntime says of a full arena, of one at its bound, and of a full card."""
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
@@ -25,3 +30,22 @@ def providers(device: Device) -> list[tuple[str, dict[str, Any]]]:
         return [(CPU, {})]
     bound = {} if device.memory_bytes is None else {"gpu_mem_limit": device.memory_bytes}
     return [(CUDA, {"device_id": 0, "arena_extend_strategy": "kSameAsRequested", **bound}), (CPU, {})]
+
+
+def run(session: Any, names: Sequence[str], feeds: Mapping[str, Any]) -> Any:
+    """``session.run``; a full arena or card fails by name, which onnxruntime says in an exception of its own.
+
+    Raises:
+        AnalysisFailed: ``gpu_out_of_memory``.
+    """
+    from onnxruntime.capi import onnxruntime_pybind11_state as faults
+
+    def once() -> Any:
+        try:
+            return session.run(list(names), dict(feeds))
+        except (faults.RuntimeException, faults.Fail, faults.EPFail) as error:
+            if any(text in str(error) for text in FULL_TEXTS):
+                raise MemoryFull(str(error)) from error
+            raise
+
+    return undivided(once)

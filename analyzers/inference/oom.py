@@ -25,6 +25,11 @@ LOST_TEXTS = ("CUDA error", "CUBLAS_STATUS_EXECUTION_FAILED", "CUDNN_STATUS_EXEC
 """What torch and ctranslate2 say when a kernel failed. CUDA then answers every later call of the process with the same
 error (CUDA Runtime API, "sticky" errors such as cudaErrorIllegalAddress): only a new process computes again."""
 
+
+class MemoryFull(RuntimeError):
+    """What a library says of a full GPU in an exception of its own, in the form that ``in_halves`` takes."""
+
+
 REMEDY = (
     "Send the video again later. If it fails again, give this analyzer a larger num_gpus in the Serve yaml or a "
     "smaller model; `tiktok-analyzer doctor` shows what each share must hold."
@@ -75,7 +80,7 @@ def undivided(run: Callable[[], R]) -> R:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the error says that a GPU's memory, or the replica's share of it, is full."""
     torch = sys.modules.get("torch")
-    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, MemoryFull) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY_TEXTS)
 
