@@ -136,11 +136,23 @@ def _told(added: Added, arguments: argparse.Namespace, out: Console) -> int:
     return EXIT_INCOMPLETE if added.refused else EXIT_OK
 
 
+def _tell_if_empty(opened: Opened, arguments: argparse.Namespace, out: Console) -> None:
+    """So that a mistaken name, profile or folder is not taken for a run that is over."""
+    if not opened.store.counts(arguments.batch):
+        out.print(
+            f"no videos were added to {arguments.batch!r} in {opened.settings.data_path}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+        )
+
+
 def _process(arguments: argparse.Namespace, out: Console) -> int:
     from ops.bulk_process import Workers, process
     from ops.bulk_view import live_view, render
 
     with _opened(arguments) as opened:
+        _tell_if_empty(opened, arguments, out)
         wanted = arguments.workers
         if wanted is None:
             wanted = 0 if _is_served(opened, arguments) else 1
@@ -176,6 +188,7 @@ def _status(arguments: argparse.Namespace, out: Console) -> int:
     from ops.bulk_view import render
 
     with _opened(arguments) as opened:
+        _tell_if_empty(opened, arguments, out)
         standing = opened.run.standing()
     out.print(render(standing))
     return EXIT_INCOMPLETE if standing.retryable or standing.permanent else EXIT_OK
@@ -183,6 +196,7 @@ def _status(arguments: argparse.Namespace, out: Console) -> int:
 
 def _requeue(arguments: argparse.Namespace, out: Console) -> int:
     with _opened(arguments) as opened:
+        _tell_if_empty(opened, arguments, out)
         count, refused = opened.run.requeue(arguments.all)
     for name, why in refused:
         out.print(f"not put back: {name}: {why}", style="yellow", markup=False, highlight=False)
@@ -196,6 +210,7 @@ def _export(arguments: argparse.Namespace, out: Console) -> int:
     from ops.bulk_rows import rows_of
 
     with _opened(arguments) as opened:
+        _tell_if_empty(opened, arguments, out)
         records = list(opened.run.records())[::-1]
         rows = rows_of(records, opened.run.copies(), ResultStore(opened.settings.data_path))
         count = write_rows(rows, arguments.format, arguments.out)

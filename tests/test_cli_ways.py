@@ -62,6 +62,11 @@ def accepted() -> bytes:
     return JobStatus.model_validate(status | {"analyzers": {}}).model_dump_json().encode()
 
 
+def plain(text: str) -> str:
+    """Without spaces: where a line of the terminal ends depends on the length of this machine's paths."""
+    return "".join(text.split())
+
+
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     path = tmp_path / "a.mp4"
@@ -120,22 +125,22 @@ def test_another_server_at_the_address(
     """As Ray's dashboard is, one port away."""
     with answering({("POST", "/analyze"): answer}) as (url, _):
         assert cli.main(["analyze", str(video), "--url", url]) == cli.EXIT_REFUSED
-    error = " ".join(capsys.readouterr().err.split())
-    assert "That is no answer of this service" in error
-    assert f"HTTP status {answer[0]}" in error
+    error = plain(capsys.readouterr().err)
+    assert plain("That is no answer of this service") in error
+    assert plain(f"HTTP status {answer[0]}") in error
 
 
 @pytest.mark.parametrize("url", ["localhost:8003", "foo", "ftp://127.0.0.1", "http://[::1"])
 def test_what_is_no_address(video: Path, capsys: pytest.CaptureFixture[str], url: str) -> None:
     assert cli.main(["analyze", str(video), "--url", url]) == cli.EXIT_REFUSED
-    assert "is no address of a service" in " ".join(capsys.readouterr().err.split())
+    assert plain("is no address of a service") in plain(capsys.readouterr().err)
 
 
 def test_what_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["analyze", str(tmp_path)]) == cli.EXIT_REFUSED
-    assert "is no file; `tiktok-analyzer bulk add` takes folders" in " ".join(capsys.readouterr().out.split())
+    assert plain("is no file; `tiktok-analyzer bulk add` takes folders") in plain(capsys.readouterr().out)
     assert cli.main(["analyze", str(tmp_path / "[red]none.mp4")]) == cli.EXIT_REFUSED
-    assert "[red]none.mp4" in capsys.readouterr().out.replace("\n", "")
+    assert "[red]none.mp4" in plain(capsys.readouterr().out)
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +191,16 @@ def test_local_has_the_settings_of_the_service(video: Path, monkeypatch: pytest.
 
 def test_a_sample_that_is_no_mp4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sample", str(tmp_path)]) == cli.EXIT_REFUSED
-    assert "must end in .mp4" in " ".join(capsys.readouterr().out.split())
+    assert plain("must end in .mp4") in plain(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("action", [["status"], ["process"], ["requeue"], ["export", "out.csv"]])
+def test_a_run_that_nobody_filled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, action: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["bulk", *action, "--batch", "typo", "--data", "data"]) == cli.EXIT_OK
+    assert plain(f"no videos were added to 'typo' in {tmp_path / 'data'}") in plain(capsys.readouterr().out)
 
 
 def test_names_that_are_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -200,14 +214,14 @@ def test_names_that_are_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[st
         pytest.skip("this file system takes text only")
     (folder / "good.mp4").write_bytes(b"good")
     assert cli.main(["bulk", "add", str(folder), "--data", str(tmp_path / "data")]) == cli.EXIT_INCOMPLETE
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "x?.mp4: its path is no UTF-8" in printed
-    assert "1 jobs added" in printed
+    printed = plain(capsys.readouterr().out)
+    assert plain("x?.mp4: its path is no UTF-8") in printed
+    assert plain("1 jobs added") in printed
     refusal = {"code": "not_a_video", "error": "no", "details": "told", "retry_possible": False}
     body = json.dumps(refusal | {"suggested_action": "none"}).encode()
     with answering({("POST", "/analyze"): (422, body)}) as (url, _):
         assert cli.main(["analyze", str(odd), "--url", url]) == cli.EXIT_REFUSED
-    assert "no: told none" in capsys.readouterr().err
+    assert plain("no: told none") in plain(capsys.readouterr().err)
     assert own_job(odd).video.name == "x?.mp4"
     assert cli.main(["analyze", str(folder / os.fsdecode(b"y\xff.mp4"))]) == cli.EXIT_REFUSED
-    assert "y?.mp4" in capsys.readouterr().out.replace("\n", "")
+    assert "y?.mp4" in plain(capsys.readouterr().out)
