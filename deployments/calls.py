@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,14 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from analyzers.host import Fault
+from reducer.sections import fault_error, lost_error
+from schema.document import SectionError
+
 logger = logging.getLogger("tiktok_analyzer.calls")
+
+Handles = Mapping[str, DeploymentHandle[Any]]
+"""Of the deployed analyzers, by name."""
 
 RETRY_PAUSE_S = 0.2
 """Wall seconds before a call goes out again; Serve replaces a dead replica after about 1.7 s and queues meanwhile."""
@@ -59,6 +67,11 @@ async def call(handle: DeploymentHandle[Any], method: str, *args: Any, retries: 
             logger.warning("%s.%s failed: %s", handle.deployment_name, method, error)
             return Failure("input_lost" if isinstance(error, RayTaskError) else "call_failed", one_line(error))
     return Failure("replica_lost", f"its process died {retries + 1} times while working on this")
+
+
+def section_error(answer: Fault | Failure) -> SectionError:
+    """What the document says of a call that brought no observation or result."""
+    return fault_error(answer) if isinstance(answer, Fault) else lost_error(answer.code, answer.reason)
 
 
 def one_line(error: BaseException) -> str:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 
 from deployments.acquire import acquire
-from deployments.pipeline import AnalysisRun, Handles
+from deployments.calls import Handles
+from deployments.pipeline import AnalysisRun
 from deployments.reuse import SectionReuse
 from deployments.settings import GraphArgs
 from deployments.within import end

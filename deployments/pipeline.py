@@ -8,25 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import ray
 from ray.exceptions import RayError, RayTaskError
-from ray.serve.handle import DeploymentHandle
 
 from analyzers.catalogue import analyzer_class, closure
-from analyzers.host import Concluded, Description, Fault, Observed, Refused
-from deployments.calls import Failure, call, one_line
-from deployments.decode import start_audio_decode, start_video_decode
+from analyzers.host import Concluded, Description, Fault, Refused
+from deployments.calls import Failure, Handles, call, one_line, section_error
+from deployments.feeding import Feeding
 from deployments.reuse import Recalled, SectionReuse
 from deployments.settings import GraphArgs
-from deployments.window import ByteWindow
 from deployments.within import end, within
 from jobs.work import JobWork
-from media.plan import DecodePlan, plan_decode, scaled_size
-from media.types import ChunkHeader, DecodeReport
+from media.plan import DecodePlan, plan_decode
 from reducer.document import build_document
 from reducer.facts import facts_after_decode
 from reducer.reuse import recalled_outcome
@@ -37,8 +33,6 @@ from reducer.sections import (
     context_for,
     empty_outcome,
     failed_outcome,
-    fault_error,
-    lost_error,
     not_run_outcome,
     overdue_error,
     progress_of,
@@ -50,8 +44,6 @@ from schema.errors import AnalyzerSystemError, DecodeFailed
 from schema.jobs import AnalyzerProgress
 
 logger = logging.getLogger("tiktok_analyzer.pipeline")
-
-Handles = Mapping[str, DeploymentHandle[Any]]
 
 CONCLUDE_S, CONCLUDE_SHARE = 3.0, 0.2
 """Of the time until a client's deadline, so much is kept for concluding what was observed, whichever is less: seconds,
@@ -107,17 +99,10 @@ class AnalysisRun:
         self._tallies: dict[str, Tally] = {}
         self._lost: dict[str, Failure] = {}
         self._outcomes: dict[str, Outcome] = {}
-        self._observing: dict[str, set[asyncio.Task[None]]] = {}
-        self._by_chunk: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._window = ByteWindow(settings.megabytes_in_flight * 1_000_000)
-        self._input_over: dict[str, asyncio.Event] = {"frames": asyncio.Event(), "audio": asyncio.Event()}
-        self._report: DecodeReport | None = None
-        self._audio_refs: list[Any] = []
-        self._audio_bytes = 0
+        self._feeding = Feeding(path, facts, handles, settings, self._priority, self._tallies)
         self._observe_until_s: float | None = None
         self._pictures_cut_short = False
         self._stages_ms: dict[str, float] = {}
-        self._first_observation_ms: float | None = None
 
     async def run(self, source: asyncio.Future[SourceFacts], stages_ms: Mapping[str, float]) -> AnalysisDocument:
         """Analyses the video.
@@ -153,9 +138,8 @@ class AnalysisRun:
                 if name not in self._outcomes:
                     self._settle(name, self._timed_out(name))
         finally:
-            await end(*feeds, *sections.values(), *(t for tasks in self._observing.values() for t in tasks))
-            for ref in self._audio_refs:
-                ray.cancel(ref, force=False)  # nothing happens where it is over
+            await end(*feeds, *sections.values())
+            await self._feeding.stop()
         self._stages_ms["analyse"] = 1000.0 * self._elapsed_s()
         self._work.enter("reducing")
         document = self._document(await source)
@@ -171,8 +155,8 @@ class AnalysisRun:
         for feed in feeds:
             if not feed.cancelled():
                 feed.result()
-        for over in self._input_over.values():
-            over.set()
+        self._feeding.pictures_over.set()
+        self._feeding.sound_over.set()
         self._work.enter("analyzing")
         await asyncio.gather(*sections.values())
 
@@ -197,7 +181,6 @@ class AnalysisRun:
                 self._lost[name] = answer
                 continue
             self._tallies[name] = Tally(answer)
-            self._observing[name] = set()
             if outcome := not_run_outcome(self._tallies[name], self._facts, name in self._requested):
                 self._settle(name, outcome)
         if await asyncio.to_thread(self._reuse.may_know):
@@ -228,110 +211,40 @@ class AnalysisRun:
         await asyncio.to_thread(self._reuse.remember, *args)
 
     async def _feed_audio(self, plan: DecodePlan) -> None:
-        self._hear(plan)
-        self._input_over["audio"].set()
-
-    def _hear(self, plan: DecodePlan) -> None:
-        """Starts the sound's short decode and hands its references on at once; the replicas wait for the bytes."""
-        if plan.audio:
-            refs = start_audio_decode(self._path, plan, self._facts, self._settings)
-            self._audio_refs += refs
-            end_s = self._facts.duration_s
-            self._audio_bytes += sum(round(end_s * need.rate_hz) * need.channels * 4 for need in plan.audio)
-            for name, route in plan.routes.items():
-                if route.audio:
-                    args = [refs[i] for i in route.audio]
-                    self._start(name, 0, self._observe(name, 0, (0.0, end_s), "observe_audio", args))
+        self._feeding.hear(plan)
+        self._feeding.sound_over.set()
 
     async def _feed_frames(self, plan: DecodePlan) -> None:
-        """Takes chunk after chunk from the decoder and hands each to the analyzers that need it."""
         if plan.renditions:
-            started_s = time.perf_counter()
-            stream = start_video_decode(self._path, plan, self._facts, self._settings)
             try:
-                await self._take_all(stream, plan)
+                await self._feeding.see(plan)
             except RayError as error:
                 self._broken_off(error, bool(plan.audio))
             finally:
-                if self._report is None:
-                    ray.cancel(stream, force=False)
-            self._stages_ms["decode"] = 1000.0 * (time.perf_counter() - started_s)
-            if self._report:
-                self._facts = facts_after_decode(self._facts, self._report)
+                self._stages_ms["decode"] = self._feeding.decode_ms or 0.0
+            if self._feeding.report:
+                self._facts = facts_after_decode(self._facts, self._feeding.report)
         elif self._known.facts:
             self._facts = self._known.facts
-        self._input_over["frames"].set()
-
-    async def _take_all(self, stream: Any, plan: DecodePlan) -> None:
-        async for ref in stream:
-            item: ChunkHeader | DecodeReport = await ref
-            if isinstance(item, DecodeReport):
-                self._report = item
-                return
-            refs = await _batch_refs(stream, item.renditions)
-            await self._hand_out(item, refs, plan)
-
-    async def _hand_out(self, header: ChunkHeader, refs: dict[int, Any], plan: DecodePlan) -> None:
-        """Starts one observation per analyzer; a rendition's bytes leave the window with its last observer."""
-        sizes = {i: self._bytes_of(plan, i, n) for i, n in zip(header.renditions, header.counts, strict=True)}
-        counts = dict(zip(header.renditions, header.counts, strict=True))
-        await self._window.enter(sum(sizes.values()))
-        observers: dict[int, set[asyncio.Task[None]]] = {index: set() for index in refs}
-        for name, route in plan.routes.items():
-            mine = [index for index in route.frames if index in refs]
-            if not mine or not any(counts[index] for index in mine) or self._tallies[name].timed_out:
-                continue
-            span = (header.start_s, header.end_s)
-            args = [header, *(refs[index] for index in mine)]
-            task = self._start(name, header.index, self._observe(name, header.index, span, "observe_frames", args))
-            for index in mine:
-                observers[index].add(task)
-        for index, tasks in observers.items():
-            self._background(self._leave_after(tasks, sizes[index]))
-
-    async def _leave_after(self, tasks: set[asyncio.Task[None]], amount: int) -> None:
-        if tasks:
-            await asyncio.wait(tasks)
-        await self._window.leave(amount)
-
-    async def _observe(self, name: str, index: int, span: tuple[float, float], method: str, args: list[Any]) -> None:
-        upstream = await self._upstream(name, index)
-        started_s = time.perf_counter()
-        answer: Observed | Fault | Failure = await call(
-            self._handles[name], method, self._priority, upstream, *args, retries=self._settings.chunk_retries
-        )
-        if isinstance(answer, (Fault, Failure)):
-            self._tallies[name].fail(*span, _error_of(answer))
-            return
-        self._tallies[name].add(index, answer, 1000.0 * (time.perf_counter() - started_s))
-        if self._first_observation_ms is None:
-            self._first_observation_ms = 1000.0 * self._elapsed_s()
-
-    async def _upstream(self, name: str, index: int) -> dict[str, Any]:
-        """Observations of this chunk by those the analyzer reads while it observes, as far as there are any."""
-        read = [other for other in analyzer_class(name).upstream if (other, index) in self._by_chunk]
-        if read:
-            await asyncio.wait([self._by_chunk[other, index] for other in read])
-        seen = {other: self._tallies[other].observations for other in read}
-        return {other: observations[index] for other, observations in seen.items() if index in observations}
+        self._feeding.pictures_over.set()
 
     async def _confirm_in_turn(self, name: str) -> None:
         """Takes a section of the sound from the cache if the pictures end where it was told; else it is made anew."""
-        await self._input_over["frames"].wait()
+        await self._feeding.pictures_over.wait()
         stored = self._known.unsure[name]
         if stored.video.duration_s == self._facts.duration_s:
             self._settle(name, recalled_outcome(stored, name in self._requested))
             return
         plan = plan_decode({name: self._tallies[name].description.needs}, self._facts, self._settings.chunk_s)
         self._tallies[name].planned = plan.chunks_for(name)
-        self._hear(plan)
+        self._feeding.hear(plan)
         await self._conclude_in_turn(name)
 
     async def _conclude_in_turn(self, name: str) -> None:
         """Waits for the analyzer's observations and for those it comes after, then concludes its section."""
         tally, requested = self._tallies[name], name in self._requested
         await self._observed_in_time(name)
-        await self._input_over["frames"].wait()  # the facts of the decoded video
+        await self._feeding.pictures_over.wait()  # the facts of the decoded video
         cls = analyzer_class(name)
         before = [self._sections[a] for a in (*cls.after, *cls.uses) if a in self._sections]
         if before:
@@ -358,7 +271,7 @@ class AnalysisRun:
             self._settle(name, self._timed_out(name))
             return
         if isinstance(answer, (Fault, Failure)):
-            self._settle(name, failed_outcome(tally, _error_of(answer), self._facts, requested))
+            self._settle(name, failed_outcome(tally, section_error(answer), self._facts, requested))
             return
         tally.spend(answer.cost, 1000.0 * (time.perf_counter() - started_s))
         self._settle(name, concluded_outcome(tally, answer, self._facts, requested))
@@ -368,61 +281,40 @@ class AnalysisRun:
         tally = self._tallies[name]
         own_s, clients_s = max(0.0, tally.description.deadline_s - self._elapsed_s()), self._observing_s()
         try:
-            await within(own_s if clients_s is None else min(own_s, clients_s), self._all_observed(name))
+            await within(own_s if clients_s is None else min(own_s, clients_s), self._feeding.observed(name))
             if self._pictures_cut_short and tally.description.needs.frames:
                 tally.give_up("request", self._settings.chunk_s, self._facts.duration_s)
         except asyncio.TimeoutError:
-            await end(*self._observing[name])
+            await self._feeding.give_up(name)
             deadline: Literal["analyzer", "request"] = (
                 "analyzer" if clients_s is None or own_s < clients_s else "request"
             )
             tally.give_up(deadline, self._settings.chunk_s, self._facts.duration_s)
-
-    async def _all_observed(self, name: str) -> None:
-        needs = self._tallies[name].description.needs
-        await self._input_over["frames" if needs.frames else "audio"].wait()
-        if self._observing[name]:
-            await asyncio.wait(self._observing[name])
-
-    def _start(self, name: str, index: int, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._observing[name].add(task)
-        self._by_chunk[name, index] = task
-        return task
-
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._observing.setdefault("", set()).add(task)
 
     def _broken_off(self, error: RayError, has_audio: bool) -> None:
         """The decode ended with an error: of the file when no chunk came, else only the rest is missing."""
         cause = error.cause if isinstance(error, RayTaskError) else error
         logger.warning("decoding %s broke off: %s", self._path.name, error)
         reason = str(cause) if isinstance(cause, AnalyzerSystemError) else f"the decoder broke off ({one_line(error)})"
-        if (
-            not any(
-                t.observations or self._observing[n] for n, t in self._tallies.items() if t.description.needs.frames
-            )
-            and not has_audio
-        ):
+        watching = [n for n, t in self._tallies.items() if t.description.needs.frames]
+        saw_some = any(self._tallies[n].observations or self._feeding.has_work(n) for n in watching)
+        if not saw_some and not has_audio:
             raise cause if isinstance(cause, AnalyzerSystemError) else DecodeFailed(reason)
         lost = SectionError(code="decode_failed", reason=reason, remedy=DecodeFailed.default_action)
-        for tally in self._tallies.values():
-            if tally.description.needs.frames:
-                tally.input_error = lost
+        for name in watching:
+            self._tallies[name].input_error = lost
 
     def _timed_out(self, name: str) -> Outcome:
         tally = self._tallies[name]
         tally.timed_out = tally.timed_out or "request"
         return empty_outcome(tally, "failed", overdue_error(tally), self._facts, name in self._requested)
 
-    def _bytes_of(self, plan: DecodePlan, index: int, count: int) -> int:
-        need = plan.renditions[index]
-        width, height = scaled_size(self._facts.width or 0, self._facts.height or 0, need.short_side_px)
-        return (count + 1) * width * height * (3 if need.colour == "rgb" else 1)
-
     def _elapsed_s(self) -> float:
         return time.perf_counter() - self._started_s
+
+    def _first_observation_ms(self) -> float | None:
+        first_s = self._feeding.first_observation_s
+        return None if first_s is None else 1000.0 * (first_s - self._started_s)
 
     def _progress(self) -> dict[str, AnalyzerProgress]:
         return progress_of(self._tallies, self._outcomes)
@@ -433,16 +325,16 @@ class AnalysisRun:
             self._settle(name, _unreachable(name, failure, self._facts, name in self._requested))
         ordered = {name: self._outcomes[name] for name in self._names}
         elapsed_s = self._elapsed_s()
-        report, duration_s = self._report, self._facts.duration_s
+        report, duration_s = self._feeding.report, self._facts.duration_s
         performance = Performance(
             processing_time=elapsed_s,
             realtime_factor=elapsed_s / duration_s if duration_s > 0.0 else 0.0,
             stages_ms={stage: round(ms, 3) for stage, ms in self._stages_ms.items()},
             analyzers_ms=spent_ms(ordered),
-            first_observation_ms=self._first_observation_ms,
+            first_observation_ms=self._first_observation_ms(),
             video_decodes=report.video_decodes if report else 0,
             sections_from_cache=sum(o.section.provenance.from_cache for o in ordered.values()),
-            object_store_bytes=self._audio_bytes + (report.bytes_out if report else 0),
+            object_store_bytes=self._feeding.audio_bytes + (report.bytes_out if report else 0),
             decoder=report.decoder if report else None,
         )
         document = build_document(
@@ -456,22 +348,6 @@ class AnalysisRun:
         reduce_ms = round(1000.0 * (time.perf_counter() - started_s), 3)
         stages = {**performance.stages_ms, "reduce": reduce_ms}
         return document.model_copy(update={"performance": performance.model_copy(update={"stages_ms": stages})})
-
-
-async def _batch_refs(stream: Any, renditions: tuple[int, ...]) -> dict[int, Any]:
-    """The references that follow a header. A task that fails between them puts its error in place of the next one."""
-    refs: dict[int, Any] = {}
-    async for ref in stream:
-        refs[renditions[len(refs)]] = ref
-        if len(refs) == len(renditions):
-            return refs
-    for ref in refs.values():
-        await ref
-    raise DecodeFailed("the decoder ended in the middle of a chunk")
-
-
-def _error_of(answer: Fault | Failure) -> SectionError:
-    return fault_error(answer) if isinstance(answer, Fault) else lost_error(answer.code, answer.reason)
 
 
 def _unreachable(name: str, failure: Failure, video: VideoFacts, requested: bool) -> Outcome:

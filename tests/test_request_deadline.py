@@ -27,7 +27,6 @@ def run_of(settings: GraphArgs, duration_s: float) -> AnalysisRun:
     reuse = SectionReuse(None, "pyav")
     run = AnalysisRun(work, Path("clip.mp4"), facts, (NAME,), cast(Any, {NAME: None}), settings, reuse)
     tally = run._tallies[NAME] = Tally(AnalyzerHost(NAME).describe(), planned=CHUNKS)
-    run._observing[NAME] = set()
     for index in range(SEEN):
         tally.add(index, Observed([index], Cost(1.0, 1.0)), 1.0)
     return run
