@@ -241,13 +241,17 @@ def until(check: Callable[[], bool], child: Child) -> None:
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    clips = [
-        make_video(bench.videos / f"{i}.mp4", [0.04 * n for n in range(300)], size=(320, 240), first_number=i)
-        for i in range(6)
-    ]
-    (bench.videos / "copy.mp4").write_bytes(clips[0].read_bytes())
     options = ["--data", str(bench.settings.data_path), "--batch", "b"]
-    assert cli.main(["bulk", "add", str(bench.videos), "--analyzers", ",".join(LIGHT), *options]) == 0
+    add = ["bulk", "add", str(bench.videos), "--analyzers", ",".join(LIGHT), *options]
+
+    def make_and_add(*numbers: int) -> None:
+        for i in numbers:
+            times = [0.04 * n for n in range(300)]
+            make_video(bench.videos / f"{i}.mp4", times, size=(320, 240), first_number=i)
+        assert cli.main(add) == 0
+
+    make_and_add(0, 1, 2)
+    (bench.videos / "copy.mp4").write_bytes((bench.videos / "0.mp4").read_bytes())
     command = ["bulk", "process", "--workers", "2", "--url", NOBODY, *options]
 
     def in_work() -> bool:
@@ -261,10 +265,17 @@ def test_a_killed_run_goes_on(bench: Bench, capsys: pytest.CaptureFixture[str]) 
         parent.process.kill()
         until(lambda: not any(is_alive(worker) for worker in workers), parent)
     assert bench.run.standing().working == ()
-    # All of it is killed.
+    # All of it is killed. There is new work: the machine may have stopped this process until the first was done.
+    make_and_add(3, 4, 5)
+
+    def killed_at_work() -> bool:
+        with bench.store._writing():  # type: ignore[attr-defined]  # meanwhile nobody ends a job
+            if found := in_work():
+                kill_tree(psutil.Process(parent.pid))
+            return found
+
     with Child("-m", "cli", *command) as parent:
-        until(in_work, parent)
-        kill_tree(psutil.Process(parent.pid))
+        until(killed_at_work, parent)
     assert bench.run.standing().open
     assert cli.main(command) == 0
     assert "6 of 6 ended" in capsys.readouterr().out
