@@ -56,7 +56,7 @@ def site(clip: bytes) -> Iterator[Site]:
 
 @pytest.fixture
 def policy(site: Site) -> FetchPolicy:
-    return FetchPolicy(test_hosts=(site.host,), backoff_s=0.05, timeout_s=120.0)
+    return FetchPolicy(test_hosts=(site.host,), backoff_s=0.05, timeout_s=120.0, socket_timeout_s=60.0)
 
 
 def living_children() -> list[int]:

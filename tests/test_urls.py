@@ -41,7 +41,7 @@ def test_a_url_is_analysed_here_and_its_file_goes(tmp_path: Path, monkeypatch: p
     clip = make_video(tmp_path / "clip.mp4", [0.0, 0.1, 0.2]).read_bytes()
     runner = LocalRunner(GraphArgs(analyzers=RUN))
     with running_site({"/a/clip.mp4": serve(clip), "/text.mp4": serve(b"text " * 99, "video/mp4")}) as site:
-        policy = FetchPolicy(test_hosts=(site.host,))
+        policy = FetchPolicy(test_hosts=(site.host,), socket_timeout_s=60.0)
         document = analyze_url(runner, site.url("/a/clip.mp4"), policy, RUN, lambda progress: None)
         with pytest.raises(NotAVideo):
             analyze_url(runner, site.url("/text.mp4"), policy, RUN, lambda progress: None)
