@@ -271,6 +271,14 @@ def _folders(root: Path) -> list[Path]:
     return sorted(folder for folder in root.iterdir() if ID_PATTERN.fullmatch(folder.name) and folder.is_dir())
 
 
+def _time_in(text: str) -> float:
+    """Seconds since 1970 that the lock's file names; 0 where it names none: a new file, or one of a power cut."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
 @contextmanager
 def cleanup_turn(data_path: Path, every_s: float | None = None) -> Iterator[bool]:
     """Gives True to one caller at a time on this data folder. The lock goes with the process that holds it.
@@ -281,15 +289,14 @@ def cleanup_turn(data_path: Path, every_s: float | None = None) -> Iterator[bool
             None takes its turn at any time and leaves the others' as it is.
     """
     data_path.mkdir(parents=True, exist_ok=True)
-    with (data_path / "cleanup.lock").open("a+") as lock:
+    with (data_path / "cleanup.lock").open("a+", errors="replace") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
         lock.seek(0)
-        last = lock.read().strip()
-        if every_s is not None and last and 0.0 <= time.time() - float(last) < every_s:
+        if every_s is not None and 0.0 <= time.time() - _time_in(lock.read()) < every_s:
             yield False
             return
         yield True

@@ -263,6 +263,15 @@ def test_the_service_tidies_once_in_its_time(place: Place) -> None:
     assert place.files() == set()
 
 
+@pytest.mark.parametrize("left", [b"", b"\0\0\0\0", b"17951", b"\xff", b"never"])
+def test_what_a_power_cut_leaves_of_the_last_time_ends_no_cleanup(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "cleanup.lock").write_bytes(left)
+    with cleanup_turn(tmp_path, 3600.0) as mine:
+        assert mine
+    with cleanup_turn(tmp_path, 3600.0) as mine:
+        assert not mine
+
+
 def test_a_store_that_cannot_be_reached_puts_it_off(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
