@@ -139,7 +139,7 @@ def _serve(arguments: argparse.Namespace, out: Console) -> int:
         out.print(problem, style="yellow", markup=False, highlight=False)
     out.print(f"starting Ray and the {arguments.profile} profile ...")
     try:
-        with local_service(config) as service:
+        with local_service(config, stop.is_set) as service:
             out.print(f"ready after {service.start_s:.1f} s")
             out.print(f"  service    {service.url}  (documentation at {service.url}/docs)")
             out.print(f"  dashboard  {service.dashboard_url}")

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -60,14 +60,21 @@ class Service:
     start_s: float
 
 
+def never() -> bool:
+    """Nobody has asked for an end."""
+    return False
+
+
 @contextmanager
-def local_service(config: dict[str, Any]) -> Iterator[Service]:
+def local_service(config: dict[str, Any], is_stopped: Callable[[], bool] = never) -> Iterator[Service]:
     """Ray and the application on this machine, until the block ends.
 
     Args:
         config: A Serve configuration, as in the yaml files.
+        is_stopped: Asked while it starts: whether that is to be given up.
 
     Raises:
+        KeyboardInterrupt: It was given up; nothing of it runs any more.
         InvalidConfig: The configuration holds what Serve would silently drop, or settings out of bounds.
         StartFailed: It did not come up in time.
     """
@@ -96,7 +103,7 @@ def local_service(config: dict[str, Any]) -> Iterator[Service]:
         deploy(dashboard_url, config)
         http_options = config.get("http_options", {})
         url = f"http://{http_options.get('host', '127.0.0.1')}:{http_options.get('port', 8000)}"
-        wait_until_ready(url, dashboard_url, started_s + START_TIMEOUT_S)
+        wait_until_ready(url, dashboard_url, started_s + START_TIMEOUT_S, is_stopped)
         yield Service(url, dashboard_url, time.monotonic() - started_s)
     finally:
         serve.shutdown()  # type: ignore[no-untyped-call]  # ray leaves it unannotated
@@ -110,18 +117,22 @@ def deploy(dashboard_url: str, config: dict[str, Any]) -> None:
     ServeSubmissionClient(dashboard_url).deploy_applications(config)
 
 
-def wait_until_ready(url: str, dashboard_url: str, until_s: float) -> None:
+def wait_until_ready(url: str, dashboard_url: str, until_s: float, is_stopped: Callable[[], bool] = never) -> None:
     """Polls until every replica answers.
 
     Args:
         url: Of the ingress.
         dashboard_url: Of the dashboard, asked for the reason when the application fails.
         until_s: ``time.monotonic()`` after which to give up.
+        is_stopped: Asked between two looks: whether to give up now.
 
     Raises:
+        KeyboardInterrupt: As ``is_stopped`` says.
         StartFailed: The application failed to deploy, or did not answer in time.
     """
     while time.monotonic() < until_s:
+        if is_stopped():
+            raise KeyboardInterrupt
         try:
             if httpx.get(f"{url}/health/ready", timeout=10.0).status_code == httpx.codes.OK:
                 return

@@ -84,7 +84,7 @@ def test_serve_takes_address_and_data_folder_from_the_command_line(
 ) -> None:
     started: list[dict[str, Any]] = []
 
-    def refuse(config: dict[str, Any]) -> None:
+    def refuse(config: dict[str, Any], is_stopped: object) -> None:
         started.append(config)
         raise StartFailed("told so")
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +20,7 @@ from deployments.settings import GraphArgs
 from ops.data_folder import add_data_folder
 from ops.local import LocalRunner, own_job
 from ops.profiles import PROFILE_FILES, load_profile
+from ops.server import wait_until_ready
 from schema.errors import FileMissing
 from schema.jobs import JobStatus
 
@@ -187,6 +189,22 @@ def test_local_has_the_settings_of_the_service(video: Path, monkeypatch: pytest.
     assert made[0][1]["object_detection"] == next(
         block["user_config"] for block in served["deployments"] if block["name"] == "object_detection"
     )
+
+
+def test_a_start_can_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the replicas load, which takes a minute on a small machine."""
+    looks: list[bool] = []
+
+    def is_stopped() -> bool:
+        looks.append(len(looks) == 2)
+        return looks[-1]
+
+    monkeypatch.setattr("ops.server.deploy_failure", lambda dashboard_url: None)
+    monkeypatch.setattr("ops.server.POLL_S", 0.0)
+    with answering({}) as (url, asked), pytest.raises(KeyboardInterrupt):
+        wait_until_ready(url, "http://127.0.0.1:1", time.monotonic() + 60.0, is_stopped)
+    assert looks == [False, False, True]
+    assert asked == ["GET /health/ready"] * 2
 
 
 def test_a_sample_that_is_no_mp4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
