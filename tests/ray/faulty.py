@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,9 +22,13 @@ Fault = Literal[
     "none", "raise_second_chunk", "raise_observe", "raise_conclude", "die_once", "die_always", "hang", "slow"
 ]
 
-HANG_S = 12.0
+HANG_S = 120.0
+"""Seconds that a hanging analyzer takes for each chunk, unless the file ``marker-over`` ends it."""
 SLOW_S = 0.6
 """Seconds that a slow analyzer takes for each chunk; ``marker`` gets a line for each that it begins."""
+HELD_S = 120.0
+"""Seconds that a slow analyzer waits at most while there is a file ``marker-hold``; that names the first chunk that
+waits."""
 
 
 class FaultyReplica(AnalyzerReplica):
@@ -44,11 +49,14 @@ class FaultyReplica(AnalyzerReplica):
             if fault == "raise_observe" or (fault == "raise_second_chunk" and second):
                 raise ValueError("spoilt on purpose")
             if fault == "hang":
-                time.sleep(HANG_S)
+                wait_while(lambda: not over_file(marker).exists(), HANG_S)
             if fault == "slow":
                 with Path(marker).open("a") as log:
                     log.write(f"{time.time()}\n")
                 time.sleep(SLOW_S)
+                wait_while(lambda: is_held(marker, chunks[0].index), HELD_S)
+                with done_file(marker).open("a") as log:
+                    log.write(f"{time.time()}\n")
             if second and (fault == "die_always" or (fault == "die_once" and not Path(marker).exists())):
                 Path(marker).touch()
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -61,6 +69,36 @@ class FaultyReplica(AnalyzerReplica):
 
         analyzer.observe = spoilt_observe  # type: ignore[method-assign]  # the fault
         analyzer.conclude = spoilt_conclude  # type: ignore[method-assign]  # the fault
+
+
+def hold_file(marker: str) -> Path:
+    """See ``HELD_S``. ``marker`` with the analyzer's name behind it."""
+    return Path(f"{marker}-hold")
+
+
+def done_file(marker: str) -> Path:
+    """Has a line for each chunk that a slow analyzer has done."""
+    return Path(f"{marker}-done")
+
+
+def over_file(marker: str) -> Path:
+    """See ``HANG_S``."""
+    return Path(f"{marker}-over")
+
+
+def is_held(marker: str, index: int) -> bool:
+    """Whether a slow analyzer is to wait in this chunk."""
+    try:
+        return index >= int(hold_file(marker).read_text() or 0)
+    except FileNotFoundError:
+        return False
+
+
+def wait_while(held: Callable[[], bool], limit_s: float) -> None:
+    """Sleeps as long as this is true, and no longer than so many seconds."""
+    end_s = time.monotonic() + limit_s
+    while held() and time.monotonic() < end_s:
+        time.sleep(0.02)
 
 
 def faulty_app(settings: GraphArgs, faults: dict[str, Fault], marker: Path, configs: dict[str, Any]) -> Application:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from ray import serve
 
 from deployments.settings import GraphArgs
 from tests.ray.conftest import Running
-from tests.ray.faulty import HANG_S, Fault, faulty_app
+from tests.ray.faulty import HANG_S, Fault, faulty_app, over_file
 
 DEADLINE_S = 4.0
+KILL_TRIES = 4
+"""A machine that stops at the wrong moment may miss the decode once, not each time."""
 
 FAULTS: dict[str, Fault] = {
     "cut_analysis": "none",
@@ -41,6 +43,7 @@ def spoilt(running: Running, sample: Path, tmp_path_factory: pytest.TempPathFact
     serve.run(app, name="spoilt", route_prefix="/spoilt", logging_config={"log_level": "ERROR"})
     answer = running.http.post("/spoilt/analyze", json={"video_path": str(sample)})
     assert answer.status_code == 200, answer.text
+    over_file(f"{marker}-text_overlay").touch()
     yield running.http.get(f"/spoilt/jobs/{answer.json()['id']}/document").json()
     serve.delete("spoilt")
 
@@ -121,6 +124,21 @@ def test_a_chunk_that_kills_every_replica_costs_that_chunk_only(running: Running
 @pytest.mark.slow
 def test_a_killed_decoder_loses_and_repeats_nothing(running: Running, sample: Path, sound: dict[str, Any]) -> None:
     """SIGKILL in the middle of the decode: Ray starts it again and every chunk is seen exactly once."""
+    for _ in range(KILL_TRIES):
+        killed, answer = analysis_with_a_kill(running, sample)
+        if killed:
+            break
+    document = running.document(answer)
+    assert killed
+    assert document["status"] == "ok"
+    assert document["video"]["frames_decoded"] == sound["video"]["frames_decoded"]
+    for name in ("cut_analysis", "color_analysis"):
+        assert document["sections"][name]["result"] == sound["sections"][name]["result"]
+        assert document["sections"][name]["provenance"]["coverage"]["chunks_failed"] == 0
+
+
+def analysis_with_a_kill(running: Running, sample: Path) -> tuple[list[int], httpx.Response]:
+    """The processes that were killed, none where the decode was over too soon, and what the client was told."""
     killed: list[int] = []
     over = threading.Event()
 
@@ -129,9 +147,11 @@ def test_a_killed_decoder_loses_and_repeats_nothing(running: Running, sample: Pa
             for process in psutil.process_iter(["cmdline"]):
                 if "_decode_video" in " ".join(process.info["cmdline"] or []):
                     time.sleep(0.3)
-                    os.kill(process.pid, signal.SIGKILL)
-                    killed.append(process.pid)
-                    return
+                    with suppress(psutil.NoSuchProcess):
+                        if "_decode_video" in " ".join(process.cmdline()):
+                            process.kill()
+                            killed.append(process.pid)
+                            return
             time.sleep(0.01)
 
     killer = threading.Thread(target=kill_one_decoder)
@@ -139,10 +159,4 @@ def test_a_killed_decoder_loses_and_repeats_nothing(running: Running, sample: Pa
     answer = running.analyze(sample, "cut_analysis", "color_analysis")
     over.set()
     killer.join()
-    document = running.document(answer)
-    assert killed
-    assert document["status"] == "ok"
-    assert document["video"]["frames_decoded"] == sound["video"]["frames_decoded"]
-    for name in ("cut_analysis", "color_analysis"):
-        assert document["sections"][name]["result"] == sound["sections"][name]["result"]
-        assert document["sections"][name]["provenance"]["coverage"]["chunks_failed"] == 0
+    return killed, answer
