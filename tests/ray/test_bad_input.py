@@ -18,6 +18,10 @@ from tests.ray.conftest import Running
 from tests.sample_file import place_sample
 
 LIMIT_S = 2.0
+TRIES = 5
+"""The quickest counts: the machine may stop for a moment, a refusal that takes long does so each time."""
+SETTLED_S = 60.0
+"""Wall seconds until nothing of the last request is left; a moment where the machine does not stop."""
 GROWTH_BYTES = 200_000_000
 
 
@@ -29,13 +33,17 @@ def _nothing_left_behind(running: Running, sample: Path) -> Iterator[None]:
     files, pids = _files(running.data), replica_pids()
     memory = _resident(pids)
     yield
+    end_s = time.monotonic() + SETTLED_S
+    while _files(running.data) != files and time.monotonic() < end_s:
+        time.sleep(0.1)
     assert _files(running.data) == files
     assert replica_pids() == pids
     assert _resident(pids) - memory < GROWTH_BYTES
 
 
 def _files(folder: Path) -> set[Path]:
-    return {path for path in folder.rglob("*") if path.is_file()}
+    """Without those that SQLite has only while it writes."""
+    return {path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("-journal")}
 
 
 def _resident(pids: dict[str, set[int]]) -> int:
@@ -43,14 +51,16 @@ def _resident(pids: dict[str, set[int]]) -> int:
 
 
 def refused(send: Callable[[], httpx.Response], status: int, code: str) -> ErrorBody:
-    started_s = time.monotonic()
-    answer = send()
-    took_s = time.monotonic() - started_s
-    body = ErrorBody.model_validate_json(answer.content)
-    assert (answer.status_code, body.code) == (status, code), answer.text
-    assert body.suggested_action
-    assert code in {error.code for error in ALL_ERRORS}
-    assert took_s < LIMIT_S
+    took_s: list[float] = []
+    while len(took_s) < TRIES and min(took_s, default=LIMIT_S) >= LIMIT_S:
+        started_s = time.monotonic()
+        answer = send()
+        took_s.append(time.monotonic() - started_s)
+        body = ErrorBody.model_validate_json(answer.content)
+        assert (answer.status_code, body.code) == (status, code), answer.text
+        assert body.suggested_action
+        assert code in {error.code for error in ALL_ERRORS}
+    assert min(took_s) < LIMIT_S
     return body
 
 
@@ -76,8 +86,7 @@ def test_directory(running: Running) -> None:
 def test_no_video_in_it(running: Running, name: str, content: bytes) -> None:
     (running.videos / name).write_bytes(content)
     refused(lambda: running.analyze(name), 422, "not_a_video")
-    with (running.videos / name).open("rb") as file:
-        refused(lambda: running.http.post("/analyze", files={"file": file}), 422, "not_a_video")
+    refused(lambda: running.http.post("/analyze", files={"file": (name, content)}), 422, "not_a_video")
 
 
 def test_cut_off_before_its_index(running: Running, sample: Path) -> None:
