@@ -76,11 +76,14 @@ def local_service(config: dict[str, Any], is_stopped: Callable[[], bool] = never
     Raises:
         KeyboardInterrupt: It was given up; nothing of it runs any more.
         InvalidConfig: The configuration holds what Serve would silently drop, or settings out of bounds.
-        StartFailed: It did not come up in time.
+        StartFailed: Its port is taken, or it did not come up in time.
     """
     started_s = time.monotonic()
     if problems := check_config(config):
         raise InvalidConfig(problems)
+    http_options = config.get("http_options", {})
+    host, port = http_options.get("host", "127.0.0.1"), http_options.get("port", 8000)
+    require_free(host, port)
     os.environ.update(thread_environment(1))
     # Replicas import the project by name: it is installed, or its root is on their path.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
@@ -101,8 +104,7 @@ def local_service(config: dict[str, Any], is_stopped: Callable[[], bool] = never
     try:
         dashboard_url = f"http://{context.dashboard_url}"
         deploy(dashboard_url, config)
-        http_options = config.get("http_options", {})
-        url = f"http://{http_options.get('host', '127.0.0.1')}:{http_options.get('port', 8000)}"
+        url = f"http://{host}:{port}"
         wait_until_ready(url, dashboard_url, started_s + START_TIMEOUT_S, is_stopped)
         yield Service(url, dashboard_url, time.monotonic() - started_s)
     finally:
@@ -153,6 +155,24 @@ def deploy_failure(dashboard_url: str) -> str | None:
         if application["status"] == "DEPLOY_FAILED":
             return str(application["message"])
     return None
+
+
+def require_free(host: str, port: int) -> None:
+    """Returns where a server can listen there, before Ray is started for it.
+
+    Raises:
+        StartFailed: Somebody listens there, or this machine has no such address.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+    except OSError as error:
+        raise StartFailed(
+            f"{host}:{port} cannot be listened on ({error.strerror}); a service may be running there: stop it, or name"
+            " another port with --port"
+        ) from error
 
 
 def free_port(preferred: int) -> int:

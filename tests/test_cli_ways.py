@@ -20,7 +20,7 @@ from deployments.settings import GraphArgs
 from ops.data_folder import add_data_folder
 from ops.local import LocalRunner, own_job
 from ops.profiles import PROFILE_FILES, load_profile
-from ops.server import wait_until_ready
+from ops.server import require_free, wait_until_ready
 from schema.errors import FileMissing
 from schema.jobs import JobStatus
 
@@ -205,6 +205,18 @@ def test_a_start_can_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         wait_until_ready(url, "http://127.0.0.1:1", time.monotonic() + 60.0, is_stopped)
     assert looks == [False, False, True]
     assert asked == ["GET /health/ready"] * 2
+
+
+def test_a_taken_port_is_told_before_ray_is_started(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("cli.signal.signal", lambda number, handler: None)
+    monkeypatch.setattr("ray.init", None)
+    with answering({}) as (url, _):
+        port = url.rpartition(":")[2]
+        assert cli.main(["serve", "--port", port, "--data", str(tmp_path)]) == cli.EXIT_REFUSED
+    assert plain(f"127.0.0.1:{port} cannot be listened on") in plain(capsys.readouterr().out)
+    require_free("127.0.0.1", int(port))  # nobody listens any more
 
 
 def test_a_sample_that_is_no_mp4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
