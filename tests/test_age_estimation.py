@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from analyzers.results.eye_tracking import FaceSeen, FacesSeen
 from analyzers.runtime import Runtime
 from media.types import FrameBatch, FrameChunk
 from schema.document import VideoFacts
+from tests.model_runs import decoded_chunks
 from tests.tiny.ages import RANGES
 from tests.tiny_weights import TinyWeights
-from tests.upright_clip import patches
+from tests.upright_clip import ORIENTATIONS, TIMES_S, patches, upright_pictures, write_clip
 
 VIDEO = VideoFacts(container="mp4", duration_s=4.0, width=360, height=640, frame_rate=30.0)
 BOX = (80.0, 100.0, 240.0, 300.0)
@@ -113,6 +115,72 @@ def test_shares_are_the_pipelines_own(
         answers = ask(Image.fromarray(picture[top:bottom, left:right]), top_k=len(RANGES))
         theirs = {answer["label"]: answer["score"] for answer in answers}
         assert found.look.shares == pytest.approx([theirs[label] for label in RANGES], abs=1e-4)
+
+
+SHOWN = (40.0, 30.0, 150.0, 160.0)
+"""A face's box in px of the clips below, in each orientation inside the picture."""
+
+
+def decoded(path: Path) -> tuple[list[FrameChunk], list[Any]]:
+    """What the real decoder delivers of the file, with a face in each picture; and its pictures, read otherwise."""
+    seen = FacesSeen(tuple((time_s, (face(SHOWN),)) for time_s in TIMES_S))
+    return [replace(chunk, upstream={"eye_tracking": seen}) for chunk in decoded_chunks(path)], upright_pictures(path)
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_years_are_insightfaces_own_through_the_real_decoder(
+    years: AgeEstimation, tiny_weights: TinyWeights, tmp_path: Path, orientation: str
+) -> None:
+    from insightface.app.common import Face
+    from insightface.model_zoo import get_model
+
+    network = get_model(str(tiny_weights.path("buffalo-l") / "genderage.onnx"), providers=["CPUExecutionProvider"])
+    chunks, pictures = decoded(write_clip(tmp_path, orientation))
+    found = [one.look.years for seen in years.observe(chunks) for one in seen.faces]
+    assert len(found) == len(pictures) == 3
+
+    def theirs(picture: Any) -> int:
+        return int(network.get(np.ascontiguousarray(picture[..., ::-1]), Face(bbox=np.array(SHOWN)))[1])
+
+    def distance(shown: list[Any]) -> float:
+        return float(np.abs(np.array(found) - [theirs(picture) for picture in shown]).sum())
+
+    assert distance(pictures) < 2.0  # three roundings to whole years, and what two ways of scaling differ by
+    assert max(distance([np.flip(p, axis) for p in pictures]) for axis in (0, 1)) > 3.0
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_shares_are_the_pipelines_own_through_the_real_decoder(
+    classes: AgeEstimation, tiny_weights: TinyWeights, tmp_path: Path, orientation: str
+) -> None:
+    from PIL import Image
+    from transformers import ViTForImageClassification, ViTImageProcessor, pipeline
+
+    path = tiny_weights.path("age-vit")
+    ask = pipeline(
+        "image-classification",
+        model=ViTForImageClassification.from_pretrained(path, local_files_only=True),
+        image_processor=ViTImageProcessor.from_pretrained(path, local_files_only=True),
+        device="cpu",
+    )
+    chunks, pictures = decoded(write_clip(tmp_path, orientation))
+    found = [one.look.shares for seen in classes.observe(chunks) for one in seen.faces]
+
+    def theirs(picture: Any) -> list[float]:
+        high, wide = picture.shape[:2]
+        margin_x, margin_y = (SHOWN[2] - SHOWN[0]) / 4, (SHOWN[3] - SHOWN[1]) / 4
+        left, top = max(0, round(SHOWN[0] - margin_x)), max(0, round(SHOWN[1] - margin_y))
+        right, bottom = min(wide, round(SHOWN[2] + margin_x)), min(high, round(SHOWN[3] + margin_y))
+        answers = ask(Image.fromarray(np.ascontiguousarray(picture[top:bottom, left:right])), top_k=len(RANGES))
+        shares = {answer["label"]: answer["score"] for answer in answers}
+        return [shares[label] for label in RANGES]
+
+    def distance(shown: list[Any]) -> float:
+        return float(np.abs(np.array(found) - [theirs(picture) for picture in shown]).max(axis=1).sum())
+
+    assert len(found) == len(pictures) == 3
+    assert distance(pictures) < 0.03
+    assert distance([np.flip(p, 1) for p in pictures]) > 0.09
 
 
 def test_classes_are_put_in_the_order_of_years(classes: AgeEstimation) -> None:

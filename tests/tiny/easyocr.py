@@ -19,6 +19,20 @@ def _entry(script: str) -> Any:
     return entry
 
 
+def _attentive(recogniser: Any) -> None:
+    """Weights under which the answer depends on the picture: torch's own let it fade on the way through the layers."""
+    import torch
+
+    for name, weight in recogniser.named_parameters():
+        with torch.no_grad():
+            if weight.ndim == 4:
+                torch.nn.init.kaiming_normal_(weight)
+            elif "rnn.weight" in name:
+                weight.mul_(4.0)
+            elif name == "Prediction.weight":
+                weight.mul_(50.0)
+
+
 def _maker(script: str) -> tuple[Callable[[Sizes], Any], Callable[..., None]]:
     def network(sizes: Sizes) -> Any:
         import torch
@@ -33,6 +47,7 @@ def _maker(script: str) -> tuple[Callable[[Sizes], Any], Callable[..., None]]:
 
         torch.manual_seed(5)
         both = network(sizes or {})
+        _attentive(both["recogniser"])
         for file, net in (("craft_mlt_25k.pth", both["detector"]), (_entry(script)["filename"], both["recogniser"])):
             torch.save({f"module.{key}": value for key, value in net.state_dict().items()}, folder / file)
 
