@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from ops.profiles import PROFILE_FILES, load_profile
-from ops.server import Service, free_port, local_service
+from ops.server import Service, local_service
 from tests.media_folder import MEDIA
+from tests.ray.ports import free_port
 from tests.sample_file import place_sample
 
 
@@ -41,7 +42,7 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     data, videos = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("videos")
     args = {"data_dir": str(data), "video_roots": [str(videos), str(MEDIA)]}
-    config = load_profile(PROFILE_FILES["cpu"], port=free_port(0), args=args)
+    config = load_profile(PROFILE_FILES["cpu"], port=free_port(), args=args)
     with local_service(config) as service, httpx.Client(base_url=service.url, timeout=240.0) as http:
         yield Running(service, config, data, videos, http)
 

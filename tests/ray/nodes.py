@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import yaml
 
-from ops.server import free_port
+from tests.ray.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -34,7 +34,7 @@ class Nodes:
 
     def __init__(self, folder: Path, ray_folder: str, extra: Mapping[str, str]) -> None:
         self.folder = folder
-        self._gcs, self._dashboard, self.http_port = free_port(0), free_port(0), free_port(0)
+        self._gcs, self._dashboard, self.http_port = free_port(), free_port(), free_port()
         self.env = {
             **os.environ,
             "RAY_TMPDIR": ray_folder,
@@ -76,7 +76,7 @@ class Nodes:
         command = [
             str(BIN / "ray"),
             "start",
-            f"--dashboard-agent-listen-port={free_port(0)}",
+            f"--dashboard-agent-listen-port={free_port()}",
             "--disable-usage-stats",
             *arguments,
         ]

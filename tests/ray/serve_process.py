@@ -7,7 +7,8 @@ import threading
 from pathlib import Path
 
 from ops.profiles import PROFILE_FILES, load_profile
-from ops.server import free_port, local_service
+from ops.server import local_service
+from tests.ray.ports import free_port
 
 ANALYZERS = ("cut_analysis", "color_analysis")
 
@@ -20,7 +21,7 @@ def main(folder: Path) -> None:
         "analyzers": list(ANALYZERS),
         "cache": {"enabled": False},  # each job is work
     }
-    config = load_profile(PROFILE_FILES["cpu"], port=free_port(0), args=args)
+    config = load_profile(PROFILE_FILES["cpu"], port=free_port(), args=args)
     blocks = config["applications"][0]["deployments"]
     config["applications"][0]["deployments"] = [b for b in blocks if b["name"] in ("Ingress", *ANALYZERS)]
     with local_service(config) as service:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,25 @@ def test_accepted_jobs_survive_the_loss_of_everything(tmp_path: Path) -> None:
         with clip.open("rb") as file:
             ids.append(http.post("/analyze", files={"file": file}, headers=headers).json()["id"])
         keyed = http.post("/analyze", json=bodies[0], headers={**headers, "Idempotency-Key": "k"}).json()["id"]
-        until(lambda: any(job["state"] == "done" for job in jobs_of(http).values()), "one job done")
-        until(lambda: any(job["state"] in ("decoding", "analyzing") for job in jobs_of(http).values()), "one in work")
-        before = jobs_of(http)
-    interrupted = [id for id, job in before.items() if job["started_at"] and job["state"] not in FINAL_STATES]
-    assert interrupted
+        before: dict[str, dict[str, Any]] = {}
+
+        def in_the_middle() -> bool:
+            before.update(jobs_of(http))
+            states = {job["state"] for job in before.values()}
+            return "done" in states and not states.isdisjoint(("decoding", "analyzing"))
+
+        until(in_the_middle, "one job done and one in work")
+    killed_at = datetime.now(timezone.utc)
+    in_work = [id for id, job in before.items() if job["started_at"] and job["state"] not in FINAL_STATES]
     assert set(before) == {*ids, keyed}
     with served(tmp_path) as http:
         until(lambda: all(job["state"] in FINAL_STATES for job in jobs_of(http).values()), "all jobs ended")
         after = jobs_of(http)
         assert {id: job["state"] for id, job in after.items()} == dict.fromkeys([*ids, keyed], "done")
+        # One that was in work may still have ended before the kill came.
+        ended_at = {id: datetime.fromisoformat(after[id]["ended_at"].replace("Z", "+00:00")) for id in in_work}
+        interrupted = [id for id in in_work if ended_at[id] > killed_at]
+        assert interrupted
         assert all(after[id]["attempts"] == 2 for id in interrupted)
         for id, job in before.items():
             if job["state"] == "done":

