@@ -20,6 +20,7 @@ from ops.profiles import PROFILE_FILES, load_profile
 from ops.sample import FPS, pictures, sound
 from ops.soundtrack import RATE_HZ
 from tests.checklist_places import check_places
+from tests.made_site import wait_for
 from tests.media_folder import MEDIA
 from tests.ray.nodes import Nodes, ray_nodes
 from tests.tiny_weights import TinyWeights
@@ -132,8 +133,13 @@ def test_the_shares_of_the_file_are_booked(production: Nodes) -> None:
 
 
 def test_health_and_status(production: Nodes) -> None:
-    health = httpx.get(f"{production.url}/health", timeout=30.0).json()
-    assert health["status"] == "healthy", health
+    health: dict[str, Any] = {}
+
+    def is_healthy() -> bool:
+        health.update(httpx.get(f"{production.url}/health", timeout=60.0).json())
+        return bool(health["status"] == "healthy")
+
+    assert wait_for(is_healthy), health
     assert set(health["analyzers"].values()) == {"ready"}
     status = yaml.safe_load(production.run("serve", "status"))
     assert status["applications"]["tiktok-analyzer"]["status"] == "RUNNING"

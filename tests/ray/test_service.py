@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -13,6 +14,7 @@ from analyzers.catalogue import CATALOGUE, analyzer_class
 from deployments.settings import GraphArgs
 from reducer.quality import disorder
 from schema.document import AnalysisDocument
+from tests.made_site import wait_for
 from tests.media_folder import media
 from tests.ray.actors import replica_pids
 from tests.ray.conftest import Running
@@ -55,7 +57,7 @@ def test_health_has_the_operators_shape(running: Running) -> None:
 
 def test_probes(running: Running) -> None:
     assert running.http.get("/health/live").json() == {"status": "live"}
-    assert running.http.get("/health/ready").json() == {"status": "ready"}
+    assert wait_for(lambda: running.http.get("/health/ready").json() == {"status": "ready"})
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,7 @@ def test_an_upload_gives_the_same_sections_and_leaves_no_file(
     assert document["source"]["sha256"] == by_path["source"]["sha256"]
     for name in ("cut_analysis", "color_analysis"):
         assert document["sections"][name]["result"] == by_path["sections"][name]["result"]
-    assert list((running.data / "incoming").iterdir()) == []
+    assert wait_for(lambda: not list((running.data / "incoming").iterdir()))
 
 
 def test_one_analyzer_brings_what_it_depends_on(running: Running, sample: Path) -> None:
@@ -184,7 +186,13 @@ def test_openapi_names_every_model_and_error(running: Running) -> None:
 
 
 def test_analyzers_are_listed_with_settings(running: Running) -> None:
-    listed = running.http.get("/analyzers").json()
+    listed: dict[str, Any] = {}
+
+    def all_answer() -> bool:
+        listed.update(running.http.get("/analyzers").json())
+        return all(row["config"] for row in listed["analyzers"])
+
+    assert wait_for(all_answer)
     assert [row["name"] for row in listed["analyzers"]] == list(GraphArgs().active_analyzers)
     for row in listed["analyzers"]:
         config = analyzer_class(row["name"]).Config
