@@ -37,6 +37,9 @@ RAY_SETTINGS = {
 START_TIMEOUT_S = 180.0
 """Wall seconds until all replicas answer; 8 of them take 15 s on two idle cores."""
 
+PORT_WAIT_S = 10.0
+"""Wall seconds until a port must be free: the proxy of a service that was killed outlives it by a second or two."""
+
 POLL_S = 0.25
 """Wall seconds between two looks at a starting application."""
 
@@ -158,21 +161,32 @@ def deploy_failure(dashboard_url: str) -> str | None:
 
 
 def require_free(host: str, port: int) -> None:
-    """Returns where a server can listen there, before Ray is started for it.
+    """Returns when a server can listen there, before Ray is started for it. Ray's proxies share a port with others of
+    their kind: two services would each get some of the requests.
 
     Raises:
-        StartFailed: Somebody listens there, or this machine has no such address.
+        StartFailed: Somebody listens there and does not end, or this machine has no such address.
     """
+    until_s = time.monotonic() + PORT_WAIT_S
+    while problem := port_problem(host, port):
+        if time.monotonic() >= until_s:
+            raise StartFailed(
+                f"{host}:{port} cannot be listened on ({problem}); a service may be running there: stop it, or name"
+                " another port with --port"
+            )
+        time.sleep(POLL_S)
+
+
+def port_problem(host: str, port: int) -> str | None:
+    """Why nobody can listen there now; None when one can."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
     except OSError as error:
-        raise StartFailed(
-            f"{host}:{port} cannot be listened on ({error.strerror}); a service may be running there: stop it, or name"
-            " another port with --port"
-        ) from error
+        return error.strerror or str(error)
+    return None
 
 
 def free_port(preferred: int) -> int:

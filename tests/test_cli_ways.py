@@ -212,6 +212,7 @@ def test_a_taken_port_is_told_before_ray_is_started(
 ) -> None:
     monkeypatch.setattr("cli.signal.signal", lambda number, handler: None)
     monkeypatch.setattr("ray.init", None)
+    monkeypatch.setattr("ops.server.PORT_WAIT_S", 0.0)
     with answering({}) as (url, _):
         port = url.rpartition(":")[2]
         assert cli.main(["serve", "--port", port, "--data", str(tmp_path)]) == cli.EXIT_REFUSED
