@@ -89,6 +89,29 @@ def test_the_section_says_so(host: AnalyzerHost) -> None:
     assert "num_gpus" in error.remedy
 
 
+class _Careless(_OnCard):
+    """Halves nothing."""
+
+    def load(self) -> None:
+        if _Card.room == 0:
+            raise torch.OutOfMemoryError(FULL + "\nmore lines")
+
+    def observe(self, chunks: Sequence[Any]) -> list[int]:
+        raise torch.OutOfMemoryError(FULL + "\nmore lines")
+
+
+@pytest.mark.error_logs
+def test_an_analyzer_that_does_not_see_to_it_itself_fails_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analyzers.host, "import_analyzer", lambda name: _Careless)
+    host = AnalyzerHost("on_card")
+    fault = host.observe([1])
+    assert isinstance(fault, Fault)
+    assert (fault.code, fault.reason, fault.retry_possible) == ("gpu_out_of_memory", FULL, True)
+    monkeypatch.setattr(_Card, "room", 0)
+    full = AnalyzerHost("on_card").describe()
+    assert (full.state, full.code, full.reason) == ("unavailable", "gpu_out_of_memory", FULL)
+
+
 # ------------------------------------------------------------------------------------------- through real analyzers
 
 
