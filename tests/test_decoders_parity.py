@@ -161,11 +161,14 @@ def test_limits_hold(tmp_path: Path) -> None:
 
 def test_damage_ends_the_pass_with_its_text(tmp_path: Path) -> None:
     path = mux_png(tmp_path / "d.mov", (96, 64), [_png(0), _png(1), b"nothing", _png(3)])
-    # decord reads ahead in threads of its own: whether it hands over the pictures before the damage is a matter of luck.
+    # decord reads ahead in threads of its own: whether it hands over the pictures before the damage is chance.
+    refused = ""
     try:
         report = decode(path, EVERY, decoder="decord").report
     except (UnsupportedCodec, DecodeFailed) as refusal:
-        assert "4 channels" in refusal.details or "no picture could be decoded" in refusal.details
+        refused = refusal.details
+    if refused:
+        assert "4 channels" in refused or "no picture could be decoded" in refused
     else:
         assert report.frames_decoded < 4
         assert report.error
