@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from ray import serve
 from ray.serve.handle import DeploymentHandle
@@ -22,7 +23,7 @@ from deployments.calls import Failure
 from deployments.decode import warm_up
 from deployments.gpu import gpu_health
 from deployments.housekeeping import keep_tidy
-from deployments.ingress_accept import ANALYZE_BODIES, Acceptance, split_names
+from deployments.ingress_accept import ANALYZE_BODIES, Acceptance, preferences, split_names
 from deployments.ingress_answers import analysis_response, analyzer_rows, analyzer_states
 from deployments.ingress_auth import AuthMiddleware, guard, token_documentation
 from deployments.ingress_errors import ANALYZE_ERRORS, error_responses, install_error_handlers
@@ -72,6 +73,8 @@ Jobs that are not over by then go back into the queue, and the next replica take
 THREADS = 32
 """Threads for what blocks: the store, hashes, probes, downloads. Python's default of 6 on two cores would let two
 downloads and some slow disks keep the leases from being extended."""
+
+JobId = Annotated[str, PathParameter(description="Of the job, as `POST /analyze` and `GET /jobs` name it.")]
 
 WAIT_POLL_S = 0.5
 """Wall seconds between two looks of a waiting request into the store; this replica's own jobs end it at once."""
@@ -186,7 +189,8 @@ class Ingress:
         responses={
             202: {
                 "model": JobStatus,
-                "description": "Accepted; `Location` names the job. Only with `Prefer: respond-async`.",
+                "description": "Accepted. Only with `Prefer: respond-async`.",
+                "headers": {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}},
             },
             **error_responses(*ANALYZE_ERRORS),
         },
@@ -201,7 +205,7 @@ class Ingress:
         """
         record, created = await self._acceptance.accept(request)
         self._worker.wake()
-        if "respond-async" in request.headers.get("prefer", ""):
+        if "respond-async" in preferences(request.headers.getlist("prefer")):
             return _job_answer(record, 202, {"Location": f"/jobs/{record.id}"})
         try:
             record = await self._ended(record.id)
@@ -237,7 +241,7 @@ class Ingress:
         responses=error_responses(NotFound, StoreUnavailable, InternalError),
         tags=["jobs"],
     )
-    async def job(self, id: str) -> JobStatus:
+    async def job(self, id: JobId) -> JobStatus:
         """State and progress of one job."""
         return (await asyncio.to_thread(self._store.get, id)).status()
 
@@ -247,7 +251,7 @@ class Ingress:
         responses=error_responses(NotFound, StoreUnavailable, InternalError),
         tags=["jobs"],
     )
-    async def cancel(self, id: str) -> JobStatus:
+    async def cancel(self, id: JobId) -> JobStatus:
         """Cancels a job: one that waits at once, one in work within a chunk. One that has ended stays as it is."""
         return (await self._cancelled(id)).status()
 
@@ -265,7 +269,7 @@ class Ingress:
         openapi_extra={"parameters": [{"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer"}}]},
         tags=["jobs"],
     )
-    async def events(self, id: str, request: Request) -> Response:
+    async def events(self, id: JobId, request: Request) -> Response:
         """What happens to a job, as Server-Sent Events: its states, its progress, each section once it is concluded.
 
         `Last-Event-ID` goes on after that event. When a crash makes the work begin anew, sections come again.
@@ -287,7 +291,11 @@ class Ingress:
         responses=error_responses(NotFound, InvalidRequest, InternalError),
         tags=["jobs"],
     )
-    async def document(self, id: str, sections: str | None = None) -> Response:
+    async def document(
+        self,
+        id: JobId,
+        sections: Annotated[str | None, Query(description="Names of the wanted sections, with commas between.")] = None,
+    ) -> Response:
         """The analysis document; `sections` names some of its sections, separated by commas. The checklist is that of
         the whole document all the same: it names places in sections that were left out."""
         if sections is None:
@@ -312,7 +320,7 @@ class Ingress:
         },
         tags=["jobs"],
     )
-    async def thumbnail(self, id: str, name: str) -> FileResponse:
+    async def thumbnail(self, id: JobId, name: str) -> FileResponse:
         """A picture that the document names, as `thumbnails/{name}`. Pictures may go earlier than their document."""
         path = self._results.picture_of(id, name)
         return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})

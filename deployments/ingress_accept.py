@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from fastapi import Request
@@ -219,6 +219,12 @@ def fingerprint(wanted: AnalyzeRequest, sha256: str) -> str:
 def split_names(text: str) -> tuple[str, ...]:
     """Names separated by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def preferences(headers: Iterable[str]) -> frozenset[str]:
+    """Names of the preferences in ``Prefer`` headers (RFC 7240), in lower case; values and parameters do not matter."""
+    named = (part.partition(";")[0].partition("=")[0] for header in headers for part in header.split(","))
+    return frozenset(name.strip().lower() for name in named if name.strip())
 
 
 def _key(request: Request) -> str | None:

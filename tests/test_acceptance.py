@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 
-from deployments.ingress_accept import ANALYZE_BODIES, EXAMPLES, MAX_JSON_BYTES, Acceptance
+from deployments.ingress_accept import ANALYZE_BODIES, EXAMPLES, MAX_JSON_BYTES, Acceptance, preferences
 from deployments.ingress_errors import ANALYZE_ERRORS, error_responses
 from deployments.settings import GraphArgs
 from jobs.capacity import Capacity
@@ -190,3 +190,17 @@ def test_no_route_documents_errors_in_another_form() -> None:
     assert "HTTPValidationError" not in text["components"]["schemas"]
     assert set(text["paths"]["/jobs/{id}"]["delete"]["responses"]) == {"200", "429", "default"}
     assert "Retry-After" in text["paths"]["/jobs/{id}"]["get"]["responses"]["429"]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([], set()),
+        (["respond-async"], {"respond-async"}),
+        (["wait=10", "Respond-Async; x=1"], {"wait", "respond-async"}),
+        (["handling=lenient, respond-async,"], {"handling", "respond-async"}),
+        (["no-respond-async-please"], {"no-respond-async-please"}),
+    ],
+)
+def test_preferences_are_read_as_rfc_7240_writes_them(headers: list[str], expected: set[str]) -> None:
+    assert preferences(headers) == expected
