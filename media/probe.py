@@ -116,6 +116,8 @@ def _answer(child: subprocess.Popen[bytes], path: Path, limits: MediaLimits) -> 
         raise _killed(path, -child.returncode, limits)
     if child.returncode != 0:
         raise InternalError(f"{path.name}: the probe ended with code {child.returncode}")
+    if not answer:
+        raise InternalError(f"{path.name}: the probe ended without an answer")
     return _facts_or_error(path, json.loads(answer))
 
 

@@ -67,6 +67,7 @@ def _limit_process(limits: MediaLimits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Finer than RLIMIT_CPU's whole seconds; the default action of SIGPROF ends the process.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPROF])  # a parent's libraries may have blocked it
     signal.setitimer(signal.ITIMER_PROF, limits.probe_timeout_s)
 
 
