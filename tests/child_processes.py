@@ -118,6 +118,16 @@ def kill_group(pid: int) -> None:
         return
 
 
+def kill_tree(pid: int) -> None:
+    """SIGKILL for a process and all that it started, whatever their groups: servers, replicas, decoders, probes."""
+    parent = psutil.Process(pid)
+    for one in [parent, *parent.children(recursive=True)]:
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
 def is_alive(process: psutil.Process) -> bool:
     """Not so a zombie, which stays for ever where nobody waits for orphans."""
     try:

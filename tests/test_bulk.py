@@ -33,7 +33,7 @@ from ops.job_worker import local_worker
 from ops.local import LocalRunner
 from schema.errors import DownloadFailed, DownloadPrivate
 from schema.jobs import FINAL_STATES, JobSource
-from tests.child_processes import Child, is_alive
+from tests.child_processes import Child, is_alive, kill_tree
 from tests.made_media import Sound, make_video
 
 LIGHT = ("cut_analysis", "color_analysis")
@@ -224,14 +224,6 @@ def test_workers_that_die_without_work_are_not_started_for_ever(bench: Bench) ->
         process(bench.run, bench.store, workers, lambda *_: None, poll_s=0.02)
 
 
-def kill_tree(process: psutil.Process) -> None:
-    for one in [*process.children(recursive=True), process]:
-        try:
-            one.kill()
-        except psutil.NoSuchProcess:
-            continue
-
-
 def until(check: Callable[[], bool], child: Child) -> None:
     end_s = time.monotonic() + 80.0
     while not check():
@@ -271,7 +263,7 @@ def test_a_killed_run_goes_on(bench: Bench, capsys: pytest.CaptureFixture[str]) 
     def killed_at_work() -> bool:
         with bench.store._writing():  # type: ignore[attr-defined]  # meanwhile nobody ends a job
             if found := in_work():
-                kill_tree(psutil.Process(parent.pid))
+                kill_tree(parent.pid)
             return found
 
     with Child("-m", "cli", *command) as parent:

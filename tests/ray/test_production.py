@@ -28,7 +28,7 @@ from tests.tiny_weights import TinyWeights
 # Twelve replicas import torch, and everything of a GPU runs on two cores: 4 minutes where nothing else does.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-START_LIMIT_S = 500.0
+START_LIMIT_S = 800.0
 
 REAL_CLIP = MEDIA / "derived" / "vertical_talk_cuts_subs_A.mp4"
 """12 s of people who talk, with captions and cuts."""

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from ops.sse import read_events
 from schema.document import AnalysisDocument
 from schema.jobs import FINAL_STATES
+from tests.child_processes import kill_tree
 from tests.made_media import make_video
 from tests.ray.serve_process import ANALYZERS
 
@@ -40,16 +40,6 @@ def served(folder: Path) -> Iterator[httpx.Client]:
     finally:
         kill_tree(process.pid)
         process.communicate()
-
-
-def kill_tree(pid: int) -> None:
-    """SIGKILL for the process and all that it started: Ray's servers, replicas, decoders, probes."""
-    parent = psutil.Process(pid)
-    for one in [parent, *parent.children(recursive=True)]:
-        try:
-            one.kill()
-        except psutil.NoSuchProcess:
-            continue
 
 
 def until(check: Callable[[], bool], what: str) -> None:
