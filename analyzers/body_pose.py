@@ -188,7 +188,7 @@ class BodyPose(ModelAnalyzer[BodyPoseConfig, FrameChunk, Poses, BodyPoseResult])
         side = self.config.short_side_px
         grey = np.full((side, side, 3), 114, np.uint8)
         if isinstance(self.net, VitPose):
-            in_halves(self.net.joints, [(grey, np.array([0.0, 0.0, side, side], np.float32))])
+            self.net.joints([(grey, np.array([0.0, 0.0, side, side], np.float32))])
         else:
             self._people([grey])
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from analyzers.base import AnalysisFailed, Analyzer, AnyAnalyzer, Context, NotApplicable, Unavailable
 from analyzers.inference.offline import go_offline
-from analyzers.inference.oom import REMEDY, is_card_lost, is_out_of_memory
+from analyzers.inference.oom import is_card_lost, undivided
 from analyzers.lookup import import_analyzer
 from analyzers.runtime import Runtime
 from analyzers.stop import Stopped
@@ -156,17 +156,13 @@ class AnalyzerHost:
         self._unavailable, self._loading = None, True
         started_s = time.perf_counter()
         try:
-            self._analyzer.load()
-            self._analyzer.warm_up()
+            undivided(self._analyzer.load)
+            undivided(self._analyzer.warm_up)
         except Unavailable as error:
             self._unavailable = error
         except AnalysisFailed as error:
-            # A warm-up that finds the card full: the others on it go on, and this one says why it does not.
+            # It finds the card full: the others on it go on, and this one says why it does not.
             self._unavailable = Unavailable(error.code, error.reason, error.remedy)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            self._unavailable = Unavailable("gpu_out_of_memory", _first_line(error), REMEDY)
         finally:
             self._loading = False
         self._load_s = time.perf_counter() - started_s
@@ -263,7 +259,7 @@ class AnalyzerHost:
         """The one place that catches everything: whatever an analyzer does, the others go on."""
         self._busy_since_s = time.monotonic()
         try:
-            return work()
+            return undivided(work)  # what the analyzer itself can halve, it has
         except Stopped:
             return Fault(STOPPED, "nobody waits for it any more", watch.cost())
         except AnalysisFailed as error:
@@ -273,10 +269,8 @@ class AnalyzerHost:
             logger.exception("%s failed", self._cls.name)
             text = str(error).strip().splitlines()
             reason = f"{type(error).__name__}: {text[-1][:300]}" if text else type(error).__name__
-            if is_out_of_memory(error):  # outside of what its analyzer halves
-                return Fault("gpu_out_of_memory", _first_line(error), watch.cost(), REMEDY)
             if is_card_lost(error):
-                self._card_error = _first_line(error)
+                self._card_error = text[0][:300]
                 return Fault("gpu_lost", self._card_error, watch.cost(), CARD_REMEDY)
             return Fault("analyzer_error", reason, watch.cost())
         finally:
@@ -286,10 +280,6 @@ class AnalyzerHost:
         if self._unavailable:
             raise self._unavailable
         return self._analyzer
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:300]
 
 
 class _Watch:

@@ -14,7 +14,7 @@ import numpy as np
 
 from analyzers.inference.device import Device
 from analyzers.inference.hub_models import load_pretrained, load_processor
-from analyzers.inference.oom import in_halves, undivided
+from analyzers.inference.oom import in_halves
 from media.types import Float32Array, UInt8Array
 
 
@@ -58,23 +58,15 @@ class Clip:
         return np.stack(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     def embed_texts(self, texts: Sequence[str]) -> Float32Array:
-        """float32 (N, dimension), rows of length 1, in order; a text longer than the model's 77 tokens is cut.
-
-        Raises:
-            AnalysisFailed: ``gpu_out_of_memory``.
-        """
+        """float32 (N, dimension), rows of length 1, in order; a text longer than the model's 77 tokens is cut."""
         import torch
 
         longest = self._model.config.text_config.max_position_embeddings
         tokens = self._tokenizer(
             list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt"
         ).to(self._device.name)
-
-        def embed() -> Float32Array:
-            with torch.inference_mode():
-                return _unit(self._model.get_text_features(**tokens).pooler_output)
-
-        return undivided(embed)
+        with torch.inference_mode():
+            return _unit(self._model.get_text_features(**tokens).pooler_output)
 
     def _embed(self, pictures: Sequence[UInt8Array]) -> list[Float32Array]:
         import torch

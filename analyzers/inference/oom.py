@@ -69,7 +69,8 @@ def in_halves(run: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T]) -> 
 
 
 def undivided(run: Callable[[], R]) -> R:
-    """``run()``, of work that cannot be halved: loading, warming up, one picture.
+    """``run()``, of work that cannot be halved: loading, warming up, one picture. The host has all work of
+    an analyzer done through this.
 
     Raises:
         AnalysisFailed: ``gpu_out_of_memory``: it does not fit. May be tried again.

@@ -20,7 +20,7 @@ import numpy as np
 
 from analyzers.base import Unavailable
 from analyzers.inference.offline import go_offline
-from analyzers.inference.oom import REMEDY, in_halves, is_out_of_memory, undivided
+from analyzers.inference.oom import REMEDY, in_halves, is_out_of_memory
 from analyzers.signal.transcript import RawWord, Window
 from analyzers.stop import stop_if_nobody_waits
 from media.types import Float32Array
@@ -188,8 +188,7 @@ class Whisper:
         """The language with its probability, and the most probable ones; no probability where it is given."""
         if settings.language is not None or not self._model.model.is_multilingual:
             return (settings.language if self._model.model.is_multilingual else None) or "en", None, ()
-        spectrum = np.concatenate(features, axis=1)
-        language, probability, scores = undivided(lambda: self._model.detect_language(features=spectrum))
+        language, probability, scores = self._model.detect_language(features=np.concatenate(features, axis=1))
         best = sorted(scores, key=lambda entry: -entry[1])[:LANGUAGES_KEPT]
         return str(language), float(probability), tuple((str(name), float(score)) for name, score in best)
 
@@ -250,20 +249,12 @@ class Whisper:
         )
 
     def warm_up(self) -> None:
-        """One second of noise through encoder and decoder, past the voice detector.
-
-        Raises:
-            AnalysisFailed: ``gpu_out_of_memory``.
-        """
+        """One second of noise through encoder and decoder, past the voice detector."""
         noise = np.random.default_rng(0).standard_normal(RATE_HZ).astype(np.float32) * 0.01
-
-        def hear() -> None:
-            segments, _ = self._model.transcribe(
-                noise, language="en", beam_size=1, temperature=0.0, vad_filter=False, max_new_tokens=1
-            )
-            list(segments)
-
-        undivided(hear)
+        segments, _ = self._model.transcribe(
+            noise, language="en", beam_size=1, temperature=0.0, vad_filter=False, max_new_tokens=1
+        )
+        list(segments)
 
 
 def _unavailable(folder: Path, error: Exception) -> Unavailable:
