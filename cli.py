@@ -14,10 +14,10 @@ import httpx
 from rich.console import Console
 
 from media.source import readable
+from ops.arguments import add_data_folder, whole_number
 from ops.bulk import add_bulk
 from ops.cleanup import add_cleanup
 from ops.client import Client, ServiceError
-from ops.data_folder import add_data_folder
 from ops.documents import write_document
 from ops.models_command import add_models_command
 from ops.profile_command import add_profile_command
@@ -79,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="start Ray and the application in the foreground")
     profiles = ("cpu", "gpu", "gpu24", "gpu16")
     serve.add_argument("--profile", choices=profiles, default="cpu", help="which Serve yaml (default: cpu)")
-    serve.add_argument("--port", type=_port, default=None, help="HTTP port in place of the yaml's 8003")
+    serve.add_argument(
+        "--port", type=whole_number(1, 65_535), default=None, help="HTTP port in place of the yaml's 8003"
+    )
     serve.add_argument(
         "--host", default=None, help="address to bind in place of the yaml's; all but loopback need tokens"
     )
@@ -116,12 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("path", type=Path)
     sample.set_defaults(run=_sample)
     return parser
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65_535):
-        raise argparse.ArgumentTypeError(f"must be a whole number in [1, 65535], got {text!r}")
-    return int(text)
 
 
 def _serve(arguments: argparse.Namespace, out: Console) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from ops.data_folder import add_data_folder
+from ops.arguments import add_data_folder, whole_number
 from ops.tokens import TOKEN_VARIABLE
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def add_bulk(commands: Any, default_url: str) -> None:
         action.add_argument("--analyzers", help="names separated by commas; all when left out")
     work = _action(actions, "process", "work until every video has ended; goes on after any interruption", _process)
     work.add_argument(
-        "--workers", type=_workers, help="processes; by default one, or none where a service works on the run"
+        "--workers",
+        type=whole_number(0, 64),
+        help="processes; by default one, or none where a service works on the run",
     )
     work.add_argument("--url", default=default_url, help=f"of the service to look for (default: {default_url})")
     work.add_argument("--token", default=os.environ.get(TOKEN_VARIABLE), help=f"(default: from {TOKEN_VARIABLE})")
@@ -216,9 +218,3 @@ def _export(arguments: argparse.Namespace, out: Console) -> int:
         count = write_rows(rows, arguments.format, arguments.out)
     out.print(f"wrote {count} rows to {arguments.out}")
     return EXIT_OK
-
-
-def _workers(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= 64):
-        raise argparse.ArgumentTypeError(f"must be a whole number in [0, 64], got {text!r}")
-    return int(text)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ops.data_folder import add_data_folder
+from ops.arguments import add_data_folder
 
 MB = 1_000_000
 

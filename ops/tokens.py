@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.tokens import ROLES, TokenStore
-from ops.data_folder import add_data_folder
+from ops.arguments import add_data_folder
 
 TOKEN_VARIABLE = "TIKTOK_ANALYZER_TOKEN"
 """Environment variable from which the command line's client takes its token."""

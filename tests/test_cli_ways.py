@@ -17,7 +17,7 @@ import pytest
 
 import cli
 from deployments.settings import GraphArgs
-from ops.data_folder import add_data_folder
+from ops.arguments import add_data_folder
 from ops.local import LocalRunner, own_job
 from ops.profiles import PROFILE_FILES, load_profile
 from ops.server import require_free, wait_until_ready

@@ -1,8 +1,9 @@
-"""``--data``: the data folder of a command."""
+"""What arguments of several commands share."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -17,3 +18,15 @@ def _folder(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("it is empty; name a folder, or leave --data out")
     return str(Path(text).expanduser().resolve())
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """For ``type=``: a whole number between the two, both allowed, in plain digits."""
+
+    def parsed(text: str) -> int:
+        # The length first: Python refuses, with an error of its own, to read numbers of thousands of digits.
+        if not (text.isascii() and text.isdigit() and len(text) < 9 and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"must be a whole number in [{low}, {high}], got {text!r}")
+        return int(text)
+
+    return parsed
