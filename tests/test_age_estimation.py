@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,10 +94,12 @@ def test_years_are_insightfaces_own(years: AgeEstimation, tiny_weights: TinyWeig
     assert len({round(found.look.years, 3) for found in seen.faces}) == 3
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_shares_are_the_pipelines_own(
-    classes: AgeEstimation, tiny_weights: TinyWeights, shape: tuple[int, int]
-) -> None:
+Piped = Callable[[Any], list[float]]
+
+
+@pytest.fixture(scope="module")
+def piped(tiny_weights: TinyWeights) -> Piped:
+    """The shares that transformers' own pipeline gives a picture, in the order of ``RANGES``."""
     from PIL import Image
     from transformers import ViTForImageClassification, ViTImageProcessor, pipeline
 
@@ -107,14 +110,23 @@ def test_shares_are_the_pipelines_own(
         image_processor=ViTImageProcessor.from_pretrained(path, local_files_only=True),
         device="cpu",
     )
+
+    def shares(picture: Any) -> list[float]:
+        answers = ask(Image.fromarray(np.ascontiguousarray(picture)), top_k=len(RANGES))
+        theirs = {answer["label"]: answer["score"] for answer in answers}
+        return [theirs[label] for label in RANGES]
+
+    return shares
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_shares_are_the_pipelines_own(classes: AgeEstimation, piped: Piped, shape: tuple[int, int]) -> None:
     pictures = patches(3, *shape)
     (seen,) = classes.observe([chunk_of(pictures, face())])
     # The box, and a quarter of its sides around it, in px of the decoded picture.
     left, top, right, bottom = 40 - 20, 50 - 25, 120 + 20, min(shape[1], 150 + 25)
     for found, picture in zip(seen.faces, pictures, strict=True):
-        answers = ask(Image.fromarray(picture[top:bottom, left:right]), top_k=len(RANGES))
-        theirs = {answer["label"]: answer["score"] for answer in answers}
-        assert found.look.shares == pytest.approx([theirs[label] for label in RANGES], abs=1e-4)
+        assert found.look.shares == pytest.approx(piped(picture[top:bottom, left:right]), abs=1e-4)
 
 
 SHOWN = (40.0, 30.0, 150.0, 160.0)
@@ -151,18 +163,8 @@ def test_years_are_insightfaces_own_through_the_real_decoder(
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_shares_are_the_pipelines_own_through_the_real_decoder(
-    classes: AgeEstimation, tiny_weights: TinyWeights, tmp_path: Path, orientation: str
+    classes: AgeEstimation, piped: Piped, tmp_path: Path, orientation: str
 ) -> None:
-    from PIL import Image
-    from transformers import ViTForImageClassification, ViTImageProcessor, pipeline
-
-    path = tiny_weights.path("age-vit")
-    ask = pipeline(
-        "image-classification",
-        model=ViTForImageClassification.from_pretrained(path, local_files_only=True),
-        image_processor=ViTImageProcessor.from_pretrained(path, local_files_only=True),
-        device="cpu",
-    )
     chunks, pictures = decoded(write_clip(tmp_path, orientation))
     found = [one.look.shares for seen in classes.observe(chunks) for one in seen.faces]
 
@@ -171,9 +173,7 @@ def test_shares_are_the_pipelines_own_through_the_real_decoder(
         margin_x, margin_y = (SHOWN[2] - SHOWN[0]) / 4, (SHOWN[3] - SHOWN[1]) / 4
         left, top = max(0, round(SHOWN[0] - margin_x)), max(0, round(SHOWN[1] - margin_y))
         right, bottom = min(wide, round(SHOWN[2] + margin_x)), min(high, round(SHOWN[3] + margin_y))
-        answers = ask(Image.fromarray(np.ascontiguousarray(picture[top:bottom, left:right])), top_k=len(RANGES))
-        shares = {answer["label"]: answer["score"] for answer in answers}
-        return [shares[label] for label in RANGES]
+        return piped(picture[top:bottom, left:right])
 
     def distance(shown: list[Any]) -> float:
         return float(np.abs(np.array(found) - [theirs(picture) for picture in shown]).max(axis=1).sum())
